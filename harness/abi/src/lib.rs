@@ -1,0 +1,1 @@
+//! The plugin boundary of Eidetic: ABI-stable types and traits.

@@ -1,0 +1,1 @@
+//! The harness: datasets, models, plugins, suites, runs, scores and boards.

@@ -1,0 +1,1 @@
+//! Memorization metrics of generated images: neighbours, bands, ROC and intervals.

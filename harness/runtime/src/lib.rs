@@ -1,0 +1,1 @@
+//! Finds ONNX Runtime and runs models with it, deterministically.

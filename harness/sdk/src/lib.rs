@@ -1,0 +1,1 @@
+//! Write attacks, mitigations and models for Eidetic.

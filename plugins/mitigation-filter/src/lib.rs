@@ -1,0 +1,1 @@
+//! Output filter: reject near copies of the training set and draw again.

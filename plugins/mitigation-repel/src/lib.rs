@@ -1,0 +1,1 @@
+//! Sampling-stage guidance away from the nearest training image.

@@ -1,0 +1,1 @@
+//! The perfect memorizer: the closed-form optimal denoiser of its training set.

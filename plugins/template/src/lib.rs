@@ -1,0 +1,1 @@
+//! A complete attack plugin to copy.
