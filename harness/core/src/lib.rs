@@ -1,1 +1,9 @@
 //! The harness: datasets, models, plugins, suites, runs, scores and boards.
+
+pub mod dataset;
+pub mod files;
+pub mod model;
+pub mod plugin;
+pub mod suggest;
+pub mod suite;
+pub mod yaml;
