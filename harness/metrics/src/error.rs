@@ -1,7 +1,7 @@
 //! What is refused: inputs that no metric can be computed from. Too little evidence is not an
 //! error: see [`Measured`](crate::Measured).
 
-/// An input that cannot be scored, with the place and what was expected there.
+/// An input that no metric takes, with the place and what was expected there.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -63,13 +63,15 @@ pub enum Error {
         /// The first value that is too large.
         bound: usize,
     },
-    /// Not a number where a number was needed.
-    #[error("expected numbers, got NaN at index {index} of the {what}")]
-    NotANumber {
+    /// NaN or an infinity where a number was needed.
+    #[error("expected finite numbers, got {got} at index {index} of the {what}")]
+    NotFinite {
         /// What the list holds.
         what: &'static str,
         /// Where in the list.
         index: usize,
+        /// NaN or an infinity.
+        got: f64,
     },
     /// A parameter outside its range.
     #[error("expected {name} {expected}, got {got}")]
@@ -97,9 +99,13 @@ pub enum Error {
     },
 }
 
-pub(crate) fn refuse_nan(what: &'static str, values: &[f64]) -> Result<(), Error> {
-    match values.iter().position(|value| value.is_nan()) {
-        Some(index) => Err(Error::NotANumber { what, index }),
+pub(crate) fn refuse_non_finite(what: &'static str, values: &[f64]) -> Result<(), Error> {
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(index) => Err(Error::NotFinite {
+            what,
+            index,
+            got: values[index],
+        }),
         None => Ok(()),
     }
 }

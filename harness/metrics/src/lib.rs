@@ -1,12 +1,68 @@
-//! Memorization metrics of generated images: neighbours, bands, ROC and intervals.
+//! Memorization metrics of generated images.
+//!
+//! Pure functions over borrowed u8 pixels and f64 scores: no files, no models, no global state.
+//! Every result is the same for any number of threads.
+//!
+//! | question | answer |
+//! | --- | --- |
+//! | which training images are nearest? | [`nearest`], [`nearest_others`], [`nearest_excluding`] |
+//! | which images are duplicates? | [`duplicate_groups`] |
+//! | was this image extracted? | [`extraction_scores`]: l2, nn_ratio, nl2 |
+//! | how much of the set was? | [`memorized`], [`unique_extracted`], [`ams`], [`Ums`], [`ums_l2`] |
+//! | how are scores spread? | [`percentiles`], [`Histogram`] |
+//! | can members be told apart? | [`Roc`]: AUC, TPR at FPR <= x |
+//! | how sure is that? | [`Proportion`], [`Bootstrap`], [`student_t`]: 95 % intervals |
+//!
+//! A figure is either an [`Error`] (the input is wrong), [`Measured::Missing`] (the input is
+//! right, and too little: the row is printed empty, with the reason) or a value.
+//!
+//! From generated images to a headline:
+//!
+//! ```
+//! use eidetic_metrics::{
+//!     Images, NN_RATIO_MEMORIZED, duplicate_groups, extraction_scores, memorized,
+//! };
+//!
+//! // Four training images of 4 pixels; the last is the first again.
+//! let pixels = [0, 0, 0, 0, 255, 255, 0, 0, 0, 0, 255, 255, 0, 0, 0, 0];
+//! let training = Images::new(&pixels, 4)?;
+//! let groups = duplicate_groups(training, 0.02)?;
+//! let representatives = training.select(&groups.representatives())?;
+//! let representatives = Images::new(&representatives, 4)?;
+//! assert_eq!(representatives.len(), 3);
+//!
+//! // A copy, and something between two training images.
+//! let generated = Images::new(&[2, 0, 1, 0, 128, 128, 120, 120], 4)?;
+//! let scores = extraction_scores(generated, representatives)?;
+//! let share = memorized(&scores, NN_RATIO_MEMORIZED)?.and_then(|hits| hits.wilson());
+//! assert_eq!(share.value().unwrap().value, 0.5);
+//! # Ok::<(), eidetic_metrics::Error>(())
+//! ```
 
+mod bands;
+mod bootstrap;
 mod duplicates;
 mod error;
+mod extraction;
 mod images;
+mod interval;
+mod measured;
 mod neighbours;
+mod roc;
 mod sketch;
+mod summary;
 
+pub use bands::{Band, Distinct, Ums, ams, ums_l2, ums_scaled_l2};
+pub use bootstrap::Bootstrap;
 pub use duplicates::{Groups, duplicate_groups};
 pub use error::Error;
+pub use extraction::{
+    ExtractionScore, NL2_ALPHA, NL2_MIN_TRAINING, NL2_NEIGHBOURS, NN_RATIO_MEMORIZED,
+    extraction_scores, memorized, nl2, nn_ratio, unique_extracted,
+};
 pub use images::{Images, l2, squared_distance};
+pub use interval::{CONFIDENCE, Proportion, student_t};
+pub use measured::{Estimate, Measured, Reason};
 pub use neighbours::{Neighbours, nearest, nearest_excluding, nearest_others};
+pub use roc::{MIN_FALSE_POSITIVES, OperatingPoint, Roc};
+pub use summary::{Histogram, percentile, percentiles};

@@ -1,0 +1,339 @@
+//! Membership inference: the ROC curve, its area and its low-false-positive end.
+
+use crate::error::refuse_non_finite;
+use crate::interval::Z;
+use crate::{Error, Estimate, Measured, Proportion, Reason};
+
+/// False positives expected at the bound below which TPR at FPR <= x is not quoted: 1,000
+/// non-members for 1 %, 10,000 for 0.1 %.
+pub const MIN_FALSE_POSITIVES: f64 = 10.0;
+
+/// A threshold and what it does: an image is called a member where its score is at least
+/// `threshold`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OperatingPoint {
+    /// The threshold; infinite where nothing is called a member.
+    pub threshold: f64,
+    /// Members called members, of all members.
+    pub tpr: Proportion,
+    /// Non-members called members, of all non-members: the realised false-positive rate.
+    pub fpr: Proportion,
+}
+
+/// The scores of members and non-members, higher meaning more likely a member.
+///
+/// ```
+/// use eidetic_metrics::Roc;
+///
+/// let roc = Roc::new(&[0.9, 0.8, 0.3], &[0.5, 0.3])?.value().unwrap();
+/// assert_eq!(roc.area(), (2.0 + 2.0 + 0.5) / 6.0);
+/// assert_eq!(roc.points().len(), 5);
+/// assert!(roc.tpr_at_fpr(0.01)?.reason().is_some());
+/// # Ok::<(), eidetic_metrics::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Roc {
+    members: Vec<f64>,
+    non_members: Vec<f64>,
+}
+
+impl Roc {
+    /// Takes one score an image, in any order; missing without members or without non-members.
+    ///
+    /// # Errors
+    /// A score is not finite.
+    pub fn new(members: &[f64], non_members: &[f64]) -> Result<Measured<Self>, Error> {
+        refuse_non_finite("scores of members", members)?;
+        refuse_non_finite("scores of non-members", non_members)?;
+        let sorted = |scores: &[f64]| crate::summary::sorted(scores.to_vec());
+        Ok(Reason::unless_enough("members", 1, members.len())
+            .and_then(|()| Reason::unless_enough("non-members", 1, non_members.len()))
+            .map(|()| Self {
+                members: sorted(members),
+                non_members: sorted(non_members),
+            }))
+    }
+
+    /// The area under the curve, in [0, 1], chance 0.5: the chance that a member scores above a
+    /// non-member, ties as half.
+    pub fn area(&self) -> f64 {
+        let pairs = self.members.len() as u128 * self.non_members.len() as u128;
+        Placements::new(&self.members, &self.non_members).sum as f64 / (2 * pairs) as f64
+    }
+
+    /// The area with the 95 % interval of DeLong et al. (1988), cut to [0, 1].
+    ///
+    /// DeLong's variance is 0 where the scores separate perfectly, and its interval a point.
+    /// There it is Clopper and Pearson's instead, over as many disjoint pairs of a member and a
+    /// non-member as there are, all of them ordered alike. Missing for fewer than two of either,
+    /// or where all scores are equal.
+    pub fn auc(&self) -> Measured<Estimate> {
+        let (m, n) = (self.members.len(), self.non_members.len());
+        Reason::unless_enough("members", 2, m)
+            .and_then(|()| Reason::unless_enough("non-members", 2, n))
+            .and_then(|()| {
+                let value = self.area();
+                let variance = Placements::new(&self.members, &self.non_members).variance()
+                    + Placements::new(&self.non_members, &self.members).variance();
+                if variance > 0.0 {
+                    let half = Z * variance.sqrt();
+                    let (low, high) = ((value - half).max(0.0), (value + half).min(1.0));
+                    Measured::Value(Estimate { value, low, high })
+                } else if value == 0.0 || value == 1.0 {
+                    let pairs = std::iter::repeat_n(value == 1.0, m.min(n));
+                    Proportion::count(pairs).clopper_pearson()
+                } else {
+                    Measured::Missing(Reason::NoSpread { what: "the scores" })
+                }
+            })
+    }
+
+    /// The curve, one point a different score, from nothing called a member (threshold infinite)
+    /// to everything.
+    pub fn points(&self) -> Vec<OperatingPoint> {
+        let mut thresholds: Vec<f64> = self
+            .members
+            .iter()
+            .chain(&self.non_members)
+            .copied()
+            .collect();
+        thresholds.push(f64::INFINITY);
+        thresholds.sort_unstable_by(|a, b| b.total_cmp(a));
+        thresholds.dedup();
+        thresholds
+            .into_iter()
+            .map(|threshold| self.at(threshold))
+            .collect()
+    }
+
+    /// The rates at a threshold that was chosen elsewhere, on a calibration split say.
+    ///
+    /// # Errors
+    /// The threshold is NaN.
+    pub fn rates_at(&self, threshold: f64) -> Result<OperatingPoint, Error> {
+        if threshold.is_nan() {
+            let expected = "a number";
+            return Err(Error::Parameter {
+                name: "threshold",
+                expected,
+                got: threshold,
+            });
+        }
+        Ok(self.at(threshold))
+    }
+
+    /// TPR at FPR <= `max_fpr`: the maximum TPR over thresholds whose FPR does not exceed it,
+    /// and of these the highest threshold. Missing with fewer than [`MIN_FALSE_POSITIVES`] /
+    /// `max_fpr` non-members.
+    ///
+    /// The threshold is the best in hindsight; to report an attack, take it from a calibration
+    /// split and apply it to a disjoint one by [`Roc::rates_at`].
+    ///
+    /// # Errors
+    /// `max_fpr` is not in (0, 1].
+    pub fn tpr_at_fpr(&self, max_fpr: f64) -> Result<Measured<OperatingPoint>, Error> {
+        if !(max_fpr > 0.0 && max_fpr <= 1.0) {
+            let expected = "above 0 and at most 1";
+            return Err(Error::Parameter {
+                name: "max_fpr",
+                expected,
+                got: max_fpr,
+            });
+        }
+        let needed = (MIN_FALSE_POSITIVES / max_fpr).ceil() as usize;
+        let n = self.non_members.len();
+        Ok(Reason::unless_enough("non-members", needed, n).map(|()| {
+            let mut best = self.at(f64::INFINITY);
+            for point in self.points() {
+                if point.fpr.hits() as f64 / n as f64 > max_fpr {
+                    break;
+                }
+                if point.tpr.hits() > best.tpr.hits() {
+                    best = point;
+                }
+            }
+            best
+        }))
+    }
+
+    fn at(&self, threshold: f64) -> OperatingPoint {
+        let rate = |ascending: &[f64]| {
+            let trials = ascending.len() as u64;
+            let below = ascending.partition_point(|&score| score < threshold) as u64;
+            Proportion::of(trials - below, trials)
+        };
+        OperatingPoint {
+            threshold,
+            tpr: rate(&self.members),
+            fpr: rate(&self.non_members),
+        }
+    }
+}
+
+/// DeLong's placement values of one list in another, doubled so that a tie counts 1: exact
+/// integers, so the order of the scores changes nothing.
+struct Placements {
+    sum: u128,
+    squares: u128,
+    own: u128,
+    other: u128,
+}
+
+impl Placements {
+    /// Both lists ascend.
+    fn new(own: &[f64], other: &[f64]) -> Self {
+        let (mut sum, mut squares) = (0, 0);
+        for score in own {
+            let less = other.partition_point(|o| o < score);
+            let not_more = other.partition_point(|o| o <= score);
+            let doubled = (less + not_more) as u128;
+            sum += doubled;
+            squares += doubled * doubled;
+        }
+        Self {
+            sum,
+            squares,
+            own: own.len() as u128,
+            other: other.len() as u128,
+        }
+    }
+
+    /// The variance of their mean; own lists of two or more.
+    fn variance(&self) -> f64 {
+        let scatter = self.own * self.squares - self.sum * self.sum;
+        let scale = self.own as f64 * self.own as f64 * (self.own - 1) as f64;
+        scatter as f64 / scale / (4 * self.other * self.other) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn roc(members: &[f64], non_members: &[f64]) -> Roc {
+        Roc::new(members, non_members).unwrap().value().unwrap()
+    }
+
+    #[test]
+    fn delong_by_hand() {
+        // Placements of members 1, 3 among {0, 2}: 1/2, 1. Of non-members among {1, 3}: 1, 1/2.
+        // AUC 3/4; each variance (1/4)^2 * 2 / 1 / 2 = 1/16.
+        let auc = roc(&[3.0, 1.0], &[0.0, 2.0]).auc().value().unwrap();
+        assert_eq!(auc.value, 0.75);
+        let half = Z * 0.125_f64.sqrt();
+        assert!((auc.low - (0.75 - half)).abs() < 1e-15);
+        assert_eq!(auc.high, 1.0);
+    }
+
+    #[test]
+    fn perfect_separation_keeps_a_width() {
+        let members: Vec<f64> = (100..140).map(f64::from).collect();
+        let non_members: Vec<f64> = (0..100).map(f64::from).collect();
+        let auc = roc(&members, &non_members).auc().value().unwrap();
+        assert_eq!((auc.value, auc.high), (1.0, 1.0));
+        assert!((auc.low - 0.025_f64.powf(1.0 / 40.0)).abs() < 1e-12);
+        let turned = roc(&non_members, &members).auc().value().unwrap();
+        assert_eq!((turned.value, turned.low), (0.0, 0.0));
+        assert!((turned.high - (1.0 - auc.low)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn equal_scores_have_an_area_and_no_interval() {
+        let roc = roc(&[0.0, -0.0], &[0.0; 3]);
+        assert_eq!(roc.area(), 0.5);
+        assert_eq!(
+            roc.auc().reason(),
+            Some(Reason::NoSpread { what: "the scores" })
+        );
+        assert_eq!(roc.points().len(), 2);
+    }
+
+    #[test]
+    fn too_few_are_missing_with_the_reason() {
+        let few = |what, got| {
+            Some(Reason::TooFew {
+                what,
+                needed: 1,
+                got,
+            })
+        };
+        assert_eq!(Roc::new(&[], &[1.0]).unwrap().reason(), few("members", 0));
+        assert_eq!(
+            Roc::new(&[1.0], &[]).unwrap().reason(),
+            few("non-members", 0)
+        );
+        assert!(roc(&[1.0], &[0.0, 1.0]).auc().reason().is_some());
+        let many: Vec<f64> = (0..999).map(f64::from).collect();
+        let reason = roc(&[1.0], &many).tpr_at_fpr(0.01).unwrap().reason();
+        assert_eq!(
+            reason,
+            Some(Reason::TooFew {
+                what: "non-members",
+                needed: 1000,
+                got: 999
+            })
+        );
+        let many: Vec<f64> = (0..1000).map(f64::from).collect();
+        assert!(
+            roc(&[1.0], &many)
+                .tpr_at_fpr(0.01)
+                .unwrap()
+                .reason()
+                .is_none()
+        );
+        assert!(
+            roc(&[1.0], &many)
+                .tpr_at_fpr(0.001)
+                .unwrap()
+                .reason()
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn tpr_at_fpr_takes_ties_whole() {
+        // Non-members 0..1000. At threshold 990 ten are called members, 1 %; the members that
+        // share the score 989 with the eleventh are out.
+        let non_members: Vec<f64> = (0..1000).map(f64::from).collect();
+        let mut members = vec![2000.0, 990.0, 989.5];
+        members.extend([989.0; 5]);
+        let point = roc(&members, &non_members)
+            .tpr_at_fpr(0.01)
+            .unwrap()
+            .value()
+            .unwrap();
+        assert_eq!((point.tpr.hits(), point.tpr.trials()), (3, 8));
+        assert_eq!((point.fpr.hits(), point.threshold), (10, 989.5));
+        let nothing = roc(&[-1.0], &non_members)
+            .tpr_at_fpr(0.01)
+            .unwrap()
+            .value()
+            .unwrap();
+        assert_eq!((nothing.tpr.hits(), nothing.threshold), (0, f64::INFINITY));
+    }
+
+    #[test]
+    fn a_threshold_from_elsewhere() {
+        let roc = roc(&[0.2, 0.6], &[0.1, 0.4, 0.6]);
+        let point = roc.rates_at(0.5).unwrap();
+        assert_eq!((point.tpr.hits(), point.fpr.hits()), (1, 1));
+        assert!(roc.rates_at(f64::NAN).is_err());
+    }
+
+    #[test]
+    fn bad_scores_are_named() {
+        let error = Roc::new(&[0.0], &[1.0, f64::INFINITY]).unwrap_err();
+        assert!(matches!(
+            error,
+            Error::NotFinite {
+                what: "scores of non-members",
+                index: 1,
+                ..
+            }
+        ));
+        for max_fpr in [0.0, -0.1, 1.1, f64::NAN] {
+            assert!(roc(&[1.0], &[0.0]).tpr_at_fpr(max_fpr).is_err());
+        }
+    }
+}
