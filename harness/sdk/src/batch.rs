@@ -1,0 +1,105 @@
+//! What a denoiser works on, as ndarray views.
+
+use eidetic_abi::model as abi;
+use ndarray::{ArrayView, ArrayView4, ArrayViewD, Dimension, IxDyn};
+
+pub use eidetic_abi::model::Condition;
+
+use crate::error::{Error, Result};
+use crate::view;
+use eidetic_abi::tensor::Element;
+
+/// B rows that do not know of each other.
+#[derive(Clone, Copy)]
+pub struct Batch<'a> {
+    /// `[B, C (+ extra), H, W]`, variance exploding: x0 + sigma n, x0 in [-1, 1].
+    pub x: ArrayView4<'a, f32>,
+    /// Noise level of each row, `[B]`.
+    pub sigma: &'a [f32],
+    /// Identity of each row, `[B]`: the same sample keeps its id in any batch.
+    pub row_id: &'a [u64],
+    /// Named conditions; none means unconditional.
+    pub conditions: &'a [Condition<'a>],
+}
+
+impl<'a> Batch<'a> {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.sigma.len()
+    }
+
+    /// The condition of a name.
+    pub fn condition(&self, name: &str) -> Option<&'a Condition<'a>> {
+        self.conditions
+            .iter()
+            .find(|condition| condition.name.as_str() == name)
+    }
+
+    pub(crate) fn from_abi(batch: &abi::Batch<'a>) -> Result<Self> {
+        let batch = Self {
+            x: view::read4(&batch.x, "x")?,
+            sigma: batch.sigma.as_slice(),
+            row_id: batch.row_id.as_slice(),
+            conditions: batch.conditions.as_slice(),
+        };
+        batch.check()?;
+        Ok(batch)
+    }
+
+    pub(crate) fn to_abi(self) -> Result<abi::Batch<'a>> {
+        self.check()?;
+        Ok(abi::Batch {
+            x: view::tensor(self.x, "x")?,
+            sigma: self.sigma.into(),
+            row_id: self.row_id.into(),
+            conditions: self.conditions.into(),
+        })
+    }
+
+    fn check(&self) -> Result<()> {
+        let rows = self.x.shape()[0];
+        if self.sigma.len() != rows || self.row_id.len() != rows {
+            return Err(Error::bad_input(format!(
+                "expected {rows} sigmas and row ids, one a row of x, got {} and {}",
+                self.sigma.len(),
+                self.row_id.len()
+            )));
+        }
+        for condition in self.conditions {
+            let dims: Vec<usize> = condition.value.shape().dims().collect();
+            if dims.first() != Some(&rows) || condition.null.len() != rows {
+                return Err(Error::bad_input(format!(
+                    "condition {}: expected {rows} rows and null flags, got shape {dims:?} and {}",
+                    condition.name,
+                    condition.null.len()
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A condition over borrowed values `[B, dims...]` and null flags `[B]`.
+///
+/// # Errors
+/// Values that are not contiguous in row-major order.
+pub fn condition<'a, T: Element, D: Dimension>(
+    name: &'a str,
+    value: ArrayView<'a, T, D>,
+    null: &'a [u8],
+) -> Result<Condition<'a>> {
+    Ok(Condition {
+        name: name.into(),
+        value: view::tensor(value, name)?,
+        null: null.into(),
+    })
+}
+
+/// The values of a condition, `[B, dims...]`.
+///
+/// # Errors
+/// Values of another element type.
+pub fn condition_values<'a, T: Element>(condition: &Condition<'a>) -> Result<ArrayViewD<'a, T>> {
+    let dims: Vec<usize> = condition.value.shape().dims().collect();
+    view::read(&condition.value, IxDyn(&dims), condition.name.as_str())
+}
