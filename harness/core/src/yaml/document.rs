@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, Visitor};
 
 use super::error::LocatedError;
-use super::node::{Entry, Node, Value, key_in_path};
+use super::node::{Entry, Node, NodeId, Value, key_in_path};
 
 /// A configuration file is written by hand; more than this is a mistake, or an attack by aliases.
 const MOST_BYTES: u64 = 1 << 20;
@@ -123,6 +123,26 @@ impl Document {
     /// A complaint about a key.
     pub fn key_problem(&self, entry: &Entry, message: impl Into<String>) -> LocatedError {
         self.problem_at(entry.key_id, message.into())
+    }
+
+    /// A complaint about the value that `keys` lead to from node `from`, or about as much of that way
+    /// as there is: for what comes to light only after the file was read.
+    pub fn problem_under(
+        &self,
+        from: NodeId,
+        keys: &[&str],
+        message: impl Into<String>,
+    ) -> LocatedError {
+        let Some(mut node) = self.root.find(from.0) else {
+            return self.problem_at(0, message.into());
+        };
+        for key in keys {
+            match node.get(key) {
+                Some(below) => node = below,
+                None => break,
+            }
+        }
+        self.problem_at(node.id, message.into())
     }
 
     pub(super) fn problem_at(&self, id: usize, message: String) -> LocatedError {

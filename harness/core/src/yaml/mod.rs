@@ -15,4 +15,4 @@ mod tests;
 pub use decode::{from_file, from_str};
 pub use document::Document;
 pub use error::LocatedError;
-pub use node::{Entry, Node, Value};
+pub use node::{Entry, Node, NodeId, Value};

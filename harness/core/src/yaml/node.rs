@@ -2,10 +2,14 @@
 
 use serde_json::Number;
 
+/// Which value of its file a node is: what to keep of a node whose value may turn out wrong later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeId(pub(super) usize);
+
 /// One value of the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// The place of the node in reading order, keys counted; see `Document::problem`.
+    /// The place of the node in reading order, keys counted.
     pub(super) id: usize,
     /// What the file says.
     pub value: Value,
@@ -41,6 +45,11 @@ pub struct Entry {
 }
 
 impl Node {
+    /// What [`super::Document::problem_under`] finds this node by.
+    pub fn id(&self) -> NodeId {
+        NodeId(self.id)
+    }
+
     /// The value under `key`, if this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|entry| &entry.value)
@@ -94,6 +103,21 @@ impl Node {
                 object.into()
             }
         })
+    }
+
+    /// The node `id` at or below this one.
+    pub(super) fn find(&self, id: usize) -> Option<&Node> {
+        if self.id == id {
+            return Some(self);
+        }
+        match &self.value {
+            Value::Sequence(items) => items.iter().rev().find(|item| item.id <= id)?.find(id),
+            Value::Mapping(entries) => {
+                let entry = entries.iter().rev().find(|entry| entry.value.id <= id)?;
+                entry.value.find(id)
+            }
+            _ => None,
+        }
     }
 
     /// The key path of node (or key) `id` below this one, if it is here.

@@ -1,0 +1,134 @@
+//! Dataset entries.
+
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+
+use super::label::{Labelled, with_details};
+use super::options::short;
+use super::reader::Reader;
+use crate::yaml::{Node, NodeId, Value};
+
+/// One dataset, cut in one way.
+#[derive(Clone, Debug, Serialize)]
+pub struct DatasetEntry {
+    /// The dataset's id, such as `fashion-mnist-10k`.
+    pub id: String,
+    /// What differs from the dataset's default split.
+    #[serde(skip_serializing_if = "SplitOverride::is_empty")]
+    pub split: SplitOverride,
+    /// Its name in leaderboards: the id, with the split where the suite has the dataset twice.
+    #[serde(skip)]
+    pub label: String,
+    /// Where the file has it.
+    #[serde(skip)]
+    pub at: NodeId,
+}
+
+/// The keys of a split that a suite sets; those left out are the dataset's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SplitOverride {
+    /// Images that models are trained on; at least 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<u64>,
+    /// Non-members of the same distribution, the control; at least 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<u64>,
+    /// Images of the clean twin; may be 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aux: Option<u64>,
+    /// Seed of the draw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Duplicates planted among the members; may be 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plant_duplicates: Option<u64>,
+}
+
+impl SplitOverride {
+    /// Whether every key is left to the dataset; serde's `skip_serializing_if` asks.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
+        const KEYS: [&str; 5] = ["members", "holdout", "aux", "seed", "plant_duplicates"];
+        reader.mapping(node, "a mapping of split keys", &KEYS)?;
+        let mut integer =
+            |key: &str, least: u64| node.get(key).map(|node| reader.integer(node, least));
+        let (members, holdout) = (integer("members", 1), integer("holdout", 1));
+        let (aux, seed) = (integer("aux", 0), integer("seed", 0));
+        let plant_duplicates = integer("plant_duplicates", 0);
+        let split = Self {
+            members: told(members)?,
+            holdout: told(holdout)?,
+            aux: told(aux)?,
+            seed: told(seed)?,
+            plant_duplicates: told(plant_duplicates)?,
+        };
+        if let (Some(members), Some(planted)) = (split.members, split.plant_duplicates)
+            && planted >= members
+            && let Some(node) = node.get("plant_duplicates")
+        {
+            reader.problem(
+                node,
+                format!("expected fewer than the {members} members, got {planted}"),
+            );
+            return None;
+        }
+        Some(split)
+    }
+}
+
+/// Absent is fine, present and wrong is not.
+fn told(value: Option<Option<u64>>) -> Option<Option<u64>> {
+    match value {
+        None => Some(None),
+        Some(None) => None,
+        Some(value) => Some(value),
+    }
+}
+
+impl DatasetEntry {
+    pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
+        let (id, split) = if matches!(node.value, Value::String(_)) {
+            (reader.name(node)?, SplitOverride::default())
+        } else {
+            reader.mapping(
+                node,
+                "a dataset's id or a mapping with id",
+                &["id", "split"],
+            )?;
+            let split = match node.get("split") {
+                Some(split) => SplitOverride::read(reader, split),
+                None => Some(SplitOverride::default()),
+            };
+            let id = reader.required(node, "id");
+            let id = id.and_then(|id| reader.name(id));
+            (id?, split?)
+        };
+        Some(Self {
+            id,
+            split,
+            label: String::new(),
+            at: node.id(),
+        })
+    }
+}
+
+impl Labelled for DatasetEntry {
+    fn base(&self) -> String {
+        self.id.clone()
+    }
+
+    fn detailed(&self) -> String {
+        let split = match serde_json::to_value(&self.split) {
+            Ok(Json::Object(map)) => map,
+            _ => Map::new(),
+        };
+        with_details(&self.id, &short(&split))
+    }
+
+    fn set_label(&mut self, label: String) {
+        self.label = label;
+    }
+}

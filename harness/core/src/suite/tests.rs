@@ -1,0 +1,561 @@
+#![allow(clippy::unwrap_used)]
+use std::path::Path;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+const FULL: &str = r#"
+version: 1
+name: quick
+seed: 7
+sampler: { kind: heun, steps: 18 }
+datasets:
+  - { id: fashion-mnist-10k, split: { members: 256, holdout: 1000, aux: 256, seed: 0, plant_duplicates: 0 } }
+models:
+  - memorizer
+  - clean
+  - { id: unet-n256, sampler: { kind: ddim, steps: 50, eta: 0 } }
+  - { plugin: gaussian, options: { mean: 0.50, tags: [b, a] }, name: blob }
+  - { folder: ../models/mine }
+mitigations: [ none, filter, [ ambient, filter ], { id: filter, options: { nn_ratio: 0.4 } } ]
+attacks: [ { id: random, options: { samples: 512 } } ]
+seeds: [ 0, 1 ]
+limits: { cell_timeout: 1h 30m, model_calls: 5000 }
+expect:
+  - { model: memorizer*, mitigation: none, attack: random, score_at_least: 0.95 }
+  - { model: clean, excess_at_most: 0.02 }
+"#;
+
+const LEAST: &str = "version: 1\nname: a\ndatasets: [d]\nmodels: [m]\nattacks: [x]\n";
+
+fn parse(text: &str) -> Result<Suite, SuiteErrors> {
+    Suite::parse(Path::new("suites/suite.yaml"), text)
+}
+
+fn labels_of(extra: &str) -> Labels<'static> {
+    let suite: &'static Suite = Box::leak(Box::new(parse(&with(extra)).unwrap()));
+    suite.resolved().labels
+}
+
+/// The least suite with the top-level keys of `extra` in place of its own.
+fn with(extra: &str) -> String {
+    let replaced = |line: &str| {
+        let key = line.split(':').next().unwrap_or_default();
+        extra
+            .lines()
+            .any(|other| other.starts_with(&format!("{key}:")))
+    };
+    let kept: String = LEAST
+        .lines()
+        .filter(|line| !replaced(line))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    format!("{extra}\n{kept}")
+}
+
+/// The messages for the least suite with `extra` on top, less the file's name.
+fn refused(extra: &str) -> String {
+    let shown = parse(&with(extra)).unwrap_err().to_string();
+    shown.replace("suites/suite.yaml:", "")
+}
+
+#[test]
+fn reads_every_key() {
+    let suite = parse(FULL).unwrap();
+    assert_eq!((suite.version, suite.seed), (1, 7));
+    assert_eq!(suite.name, "quick");
+    let split = &suite.datasets[0].split;
+    assert_eq!(
+        (split.members, split.plant_duplicates),
+        (Some(256), Some(0))
+    );
+    assert_eq!(
+        suite.models[0].source,
+        ModelSource::Named("memorizer".into())
+    );
+    assert_eq!(
+        suite.models[3].source,
+        ModelSource::Plugin("gaussian".into())
+    );
+    assert_eq!(
+        suite.models[3].options.to_json(),
+        r#"{"mean":0.5,"tags":["b","a"]}"#
+    );
+    assert_eq!(
+        suite.models[4].source,
+        ModelSource::Folder("../models/mine".into())
+    );
+    assert_eq!(
+        suite.path(Path::new("../models/mine")),
+        Path::new("suites/../models/mine")
+    );
+    let kind = |model: &ModelEntry| {
+        suite
+            .sampler_of(model)
+            .map(|sampler| (sampler.kind, sampler.steps))
+    };
+    assert_eq!(kind(&suite.models[0]), Some((SamplerKind::Heun, Some(18))));
+    assert_eq!(kind(&suite.models[2]), Some((SamplerKind::Ddim, Some(50))));
+    assert!(suite.mitigations[0].is_none());
+    assert_eq!(suite.mitigations[2].links[1].id, "filter");
+    assert_eq!(suite.attacks[0].options.as_map()["samples"], json!(512));
+    assert_eq!(suite.seeds, [0, 1]);
+    assert_eq!(suite.limits.cell_timeout, Duration::from_secs(5400));
+    assert_eq!(suite.limits.model_calls, 5000);
+    assert_eq!(suite.expect[1].bounds.excess_at_most, Some(0.02));
+    let labels = suite.resolved().labels;
+    assert_eq!(
+        labels.models,
+        ["memorizer", "clean", "unet-n256", "blob", "mine"]
+    );
+    assert_eq!(
+        labels.mitigations,
+        ["none", "filter", "ambient+filter", "filter{nn_ratio=0.4}"]
+    );
+}
+
+#[test]
+fn fills_in_defaults() {
+    let suite = parse(LEAST).unwrap();
+    assert_eq!((suite.seed, suite.seeds.as_slice()), (0, [0].as_slice()));
+    assert_eq!(suite.limits, Limits::default());
+    assert!(suite.mitigations[0].is_none() && suite.mitigations.len() == 1);
+    assert!(suite.datasets[0].split.is_empty() && suite.expect.is_empty());
+    assert!(suite.sampler_of(&suite.models[0]).is_none());
+    let partial = parse(&with("datasets: [ { id: d, split: { members: 9 } } ]")).unwrap();
+    let split = &partial.datasets[0].split;
+    assert_eq!((split.members, split.holdout), (Some(9), None));
+}
+
+#[test]
+fn what_is_printed_reads_back() {
+    for text in [FULL, LEAST] {
+        let suite = parse(text).unwrap();
+        let printed = serde_json::to_string_pretty(&suite).unwrap();
+        let again = parse(&printed).unwrap();
+        assert_eq!(serde_json::to_string_pretty(&again).unwrap(), printed);
+        assert_eq!(again.digest(), suite.digest());
+        let resolved = serde_json::to_value(suite.resolved()).unwrap();
+        assert_eq!(resolved["digest"], json!(suite.digest()));
+        assert_eq!(resolved["suite"]["name"], json!(suite.name));
+        assert_eq!(resolved["labels"]["mitigations"][0], json!("none"));
+    }
+}
+
+#[test]
+fn the_digest_is_of_what_is_said_not_how() {
+    let digest = |extra: &str| parse(&with(extra)).unwrap().digest();
+    let plain = digest("");
+    assert_eq!(plain.len(), 64);
+    assert_eq!(plain, digest("# a comment\nseed: 0"));
+    assert_eq!(
+        plain,
+        digest("limits: { model_calls: 2000000, cell_timeout: 600s }")
+    );
+    assert_eq!(
+        plain,
+        digest("mitigations: [none]\nattacks: [ { id: x, options: {} } ]")
+    );
+    assert_eq!(
+        digest("attacks: [ { id: x, options: { a: 1.0, b: [2] } } ]"),
+        digest("attacks: [ { options: { b: [2.0], a: 1 }, id: x } ]")
+    );
+    for other in [
+        "seed: 1",
+        "name: b",
+        "seeds: [1]",
+        "models: [n]",
+        "limits: { model_calls: 1 }",
+    ] {
+        assert_ne!(plain, digest(other), "{other}");
+    }
+    assert_ne!(digest("models: [a, b]"), digest("models: [b, a]"));
+}
+
+#[test]
+fn labels_show_options_only_where_they_must() {
+    let labels = labels_of(
+        "mitigations:\n  - { id: f, options: { b: 2, a: x y } }\n  - [ g, { id: f, options: { r: 0.5 } } ]\n  \
+         - { id: f, options: { b: 3 } }\n  - none",
+    );
+    assert_eq!(
+        labels.mitigations,
+        ["f{a=\"x y\",b=2}", "g+f", "f{b=3}", "none"]
+    );
+    let labels = labels_of(
+        "datasets: [ d, { id: d, split: { members: 5, seed: 1 } } ]\n\
+         models: [ m, { id: m, sampler: { kind: ddim, steps: 5 } }, { plugin: m, options: { k: [1, 2] } } ]\n\
+         attacks: [ x, { id: x, options: { mode: fast } } ]",
+    );
+    assert_eq!(labels.datasets, ["d", "d{members=5,seed=1}"]);
+    assert_eq!(
+        labels.models,
+        ["m", "m{sampler=ddim,steps=5}", "m{k=[1,2]}"]
+    );
+    assert_eq!(labels.attacks, ["x", "x{mode=fast}"]);
+}
+
+#[test]
+fn long_labels_become_digests() {
+    let long = "y".repeat(90);
+    let labels = labels_of(&format!(
+        "attacks: [ x, {{ id: x, options: {{ a: {long} }} }} ]"
+    ));
+    // printf 'a=yyy...' | sha256sum
+    assert!(labels.attacks[1].starts_with("x{#") && labels.attacks[1].len() == 12);
+    let other = labels_of(&format!(
+        "attacks: [ x, {{ id: x, options: {{ a: {long}z }} }} ]"
+    ));
+    assert_ne!(labels.attacks[1], other.attacks[1]);
+}
+
+#[test]
+fn unknown_and_duplicate_keys() {
+    assert_eq!(
+        refused("models: [ m, { plugin: p, optoins: {} } ]"),
+        "1:27: models[1].optoins: unknown key \"optoins\"; allowed: id, plugin, folder, options, name, \
+         sampler; did you mean \"options\"?"
+    );
+    assert_eq!(
+        refused("sede: 3"),
+        "1:1: sede: unknown key \"sede\"; allowed: version, name, seed, sampler, datasets, models, \
+         mitigations, attacks, seeds, limits, expect; did you mean \"seed\"?"
+    );
+    assert_eq!(
+        refused("limits: { model_call: 3 }"),
+        "1:11: limits.model_call: unknown key \"model_call\"; allowed: cell_timeout, model_calls; did \
+         you mean \"model_calls\"?"
+    );
+    assert_eq!(
+        refused("seed: 1\nseed: 2"),
+        "2:1: seed: duplicate key \"seed\"; each key may stand once"
+    );
+    assert_eq!(
+        refused("attacks: [ { id: x, options: { a: 1, a: 2 } } ]"),
+        "1:38: attacks[0].options.a: duplicate key \"a\"; each key may stand once"
+    );
+}
+
+#[test]
+fn missing_keys_and_empty_lists() {
+    assert_eq!(
+        parse("version: 1\n").unwrap_err().to_string(),
+        ["name", "datasets", "models", "attacks"]
+            .map(|key| format!("suites/suite.yaml:1:1: missing key \"{key}\""))
+            .join("\n")
+    );
+    assert_eq!(
+        parse("name: a\ndatasets: [d]\nmodels: [m]\nattacks: [x]\n")
+            .unwrap_err()
+            .to_string(),
+        "suites/suite.yaml:1:1: missing key \"version\""
+    );
+    assert_eq!(
+        refused("seeds: []\nmodels: []"),
+        "1:8: seeds: expected at least one entry, got an empty list\n\
+         2:9: models: expected at least one entry, got an empty list"
+    );
+    assert_eq!(
+        refused("attacks: [ { options: {} } ]"),
+        "1:12: attacks[0]: missing key \"id\""
+    );
+    assert_eq!(
+        refused("mitigations: [ [] ]"),
+        "1:16: mitigations[0]: expected a chain of mitigations, got an empty list; write none"
+    );
+}
+
+#[test]
+fn wrong_types() {
+    assert_eq!(
+        refused("models: m"),
+        "1:9: models: expected a list, got the text \"m\""
+    );
+    assert_eq!(
+        refused("seed: two"),
+        "1:7: seed: expected an integer of at least 0, got the text \"two\""
+    );
+    assert_eq!(
+        refused("seeds: [-1]"),
+        "1:9: seeds[0]: expected an integer of at least 0, got the integer -1"
+    );
+    assert_eq!(
+        refused("name: 5"),
+        "1:7: name: expected text, got the integer 5"
+    );
+    assert_eq!(refused("name:"), "1:6: name: expected text, got nothing");
+    assert_eq!(
+        refused("datasets: [ 5 ]"),
+        "1:13: datasets[0]: expected a dataset's id or a mapping with id, got the integer 5"
+    );
+    assert_eq!(
+        refused("mitigations: [ true ]"),
+        "1:16: mitigations[0]: expected a mitigation's id, a mapping with id, or a list of these, got \
+         the boolean true"
+    );
+    assert_eq!(
+        refused("attacks: [ { id: x, options: [1] } ]"),
+        "1:30: attacks[0].options: expected a mapping of options, got a list"
+    );
+    assert_eq!(
+        refused("attacks: [ { id: x, options: { a: [1, .nan], 2: 3 } } ]"),
+        "1:39: attacks[0].options.a[1]: expected a finite number, got the number NaN\n\
+         1:46: attacks[0].options[\"?\"]: expected a key that is text, got the integer 2; quote it"
+    );
+    assert_eq!(
+        refused("limits: { cell_timeout: 600 }"),
+        "1:25: limits.cell_timeout: expected a duration above zero such as 90s, 10m or 1h30m, got the \
+         integer 600"
+    );
+    assert_eq!(
+        refused("limits: { cell_timeout: 0s, model_calls: 0 }"),
+        "1:25: limits.cell_timeout: expected a duration above zero such as 90s, 10m or 1h30m, got the \
+         text \"0s\""
+    );
+    assert_eq!(
+        parse("[1]").unwrap_err().to_string(),
+        "suites/suite.yaml:1:1: expected a mapping with version, name, datasets, models, attacks, got a list"
+    );
+}
+
+#[test]
+fn zero_images_and_samples() {
+    assert_eq!(
+        refused("datasets:\n  - id: d\n    split: { members: 0, holdout: 0, aux: 0 }"),
+        "3:23: datasets[0].split.members: expected an integer of at least 1, got the integer 0\n\
+         3:35: datasets[0].split.holdout: expected an integer of at least 1, got the integer 0"
+    );
+    assert_eq!(
+        refused("attacks: [ { id: x, options: { samples: 0 } } ]"),
+        "1:41: attacks[0].options.samples: expected an integer of at least 1, got the integer 0"
+    );
+    assert_eq!(
+        refused("datasets: [ { id: d, split: { members: 4, plant_duplicates: 4 } } ]"),
+        "1:61: datasets[0].split.plant_duplicates: expected fewer than the 4 members, got 4"
+    );
+}
+
+#[test]
+fn versions_and_names() {
+    assert_eq!(
+        refused("version: 2\nnonsense: 1"),
+        "1:10: version: unsupported version 2; this build reads 1"
+    );
+    assert_eq!(
+        refused("name: Quick Test"),
+        "1:7: name: expected a name of at most 100 characters a-z 0-9 . _ - that starts with a letter or \
+         digit, got \"Quick Test\"; try \"quick-test\""
+    );
+    for bad in ["'../up'", ".hidden", "'a/b'", "-x", "é", "''"] {
+        assert!(
+            refused(&format!("name: {bad}")).starts_with("1:7: name: expected"),
+            "{bad}"
+        );
+    }
+    assert!(refused(&format!("name: {}", "a".repeat(101))).contains("at most 100"));
+}
+
+#[test]
+fn models_come_from_one_place() {
+    assert_eq!(
+        refused("models: [ { id: a, plugin: b }, { name: c } ]"),
+        "1:11: models[0]: expected exactly one of id, plugin, folder, got id and plugin\n\
+         1:33: models[1]: expected exactly one of id, plugin, folder, got none"
+    );
+    assert_eq!(
+        refused("models: [ { folder: 'My Models/Ünet', options: { a: 1 } } ]"),
+        "1:11: models[0]: the folder \"My Models/Ünet\" does not end in a usable name; add the key \
+         \"name\"\n1:48: models[0].options: a folder takes no options: its model.yaml says it all"
+    );
+    assert!(
+        parse(&with(
+            "models: [ { folder: 'My Models/Ünet', name: unet } ]"
+        ))
+        .is_ok()
+    );
+}
+
+#[test]
+fn samplers_know_their_keys() {
+    assert_eq!(
+        refused("sampler: { kind: heum }"),
+        "1:18: sampler.kind: unknown sampler \"heum\"; allowed: heun, ddim, ancestral; did you mean \"heun\"?"
+    );
+    assert_eq!(
+        refused("sampler: { kind: heun, eta: 0.5, steps: 0 }"),
+        "1:24: sampler.eta: unknown key \"eta\"; allowed: kind, steps, sigma_min, sigma_max, rho, s_churn, \
+         clip_sample\n1:41: sampler.steps: expected an integer of at least 1, got the integer 0"
+    );
+    assert_eq!(
+        refused("sampler: { kind: ddim, eta: 2, sigma_min: 3, sigma_max: 3, clip_sample: 1 }"),
+        "1:29: sampler.eta: expected a number from 0 to 1, got the integer 2\n\
+         1:57: sampler.sigma_max: expected more than sigma_min, which is 3, got 3\n\
+         1:73: sampler.clip_sample: expected true or false, got the integer 1"
+    );
+    assert_eq!(
+        refused("sampler: { steps: 3 }"),
+        "1:10: sampler: missing key \"kind\""
+    );
+    assert_eq!(
+        refused("sampler: [heun]"),
+        "1:10: sampler: expected a sampler's kind or a mapping with kind, got a list"
+    );
+}
+
+#[test]
+fn the_same_twice() {
+    assert_eq!(
+        refused("mitigations: [ none, none, [f], { id: f, options: {} } ]"),
+        "1:22: mitigations[1]: the same as mitigations[0]; remove one\n\
+         1:33: mitigations[3]: the same as mitigations[2]; remove one"
+    );
+    assert_eq!(
+        refused("models: [ m, { plugin: m } ]"),
+        "1:14: models[1]: has the label \"m\" that models[0] has already; rename one"
+    );
+    assert_eq!(
+        refused("attacks: [ X, x, x ]"),
+        "1:12: attacks[0]: expected a name of at most 100 characters a-z 0-9 . _ - that starts with a \
+         letter or digit, got \"X\"; try \"x\"\n1:18: attacks[2]: the same as attacks[1]; remove one"
+    );
+    assert_eq!(
+        refused("mitigations: [ [ f, none ], [ f, f ] ]"),
+        "1:21: mitigations[0][1]: none is the empty chain: it stands alone and takes no options\n\
+         1:34: mitigations[1][1]: \"f\" stands twice in this chain"
+    );
+    assert_eq!(
+        refused("seeds: [3, 3]"),
+        "1:12: seeds[1]: the seed 3 stands twice; seeds must differ"
+    );
+}
+
+#[test]
+fn expectations_must_expect_something_that_is_there() {
+    assert_eq!(
+        refused("expect: [ { model: m } ]"),
+        "1:11: expect[0]: expects nothing: add one of score_at_least, score_at_most, excess_at_least, \
+         excess_at_most"
+    );
+    assert_eq!(
+        refused("models: [ memorizer ]\nexpect: [ { model: memoriser, score_at_least: 1 } ]"),
+        "2:20: expect[0].model: \"memoriser\" fits no model of this suite; allowed: memorizer; did you \
+         mean \"memorizer\"?"
+    );
+    assert_eq!(
+        refused("expect: [ { score_at_least: 0.9, score_at_most: 0.1, excess_at_most: .inf } ]"),
+        "1:49: expect[0].score_at_most: expected at least the lower bound 0.9, got 0.1\n\
+         1:70: expect[0].excess_at_most: expected a finite number, got the number inf"
+    );
+}
+
+#[test]
+fn expectations_match_rows_and_name_what_is_broken() {
+    let suite = parse(FULL).unwrap();
+    let first = &suite.expect[0];
+    assert!(first.matches("any", "memorizer-onnx", "none", "random"));
+    assert!(!first.matches("any", "memorizer", "filter", "random"));
+    assert!(suite.expect[1].matches("any", "clean", "filter", "anything"));
+    assert!(first.bounds.broken_by(Some(0.95), None).is_empty());
+    assert_eq!(
+        first.bounds.broken_by(Some(0.5), None),
+        ["score is 0.5, expected at least 0.95"]
+    );
+    assert_eq!(
+        first.bounds.broken_by(None, None),
+        ["score is missing, expected at least 0.95"]
+    );
+    assert_eq!(first.bounds.broken_by(Some(f64::NAN), None).len(), 1);
+    assert_eq!(
+        suite.expect[1].bounds.broken_by(Some(0.0), Some(0.03)),
+        ["excess is 0.03, expected at most 0.02"]
+    );
+}
+
+#[test]
+fn globs() {
+    for (pattern, label, fits) in [
+        ("*", "", true),
+        ("", "", true),
+        ("", "a", false),
+        ("a*c", "abbc", true),
+        ("a*c", "abbcd", false),
+        ("*b*b", "abab", true),
+        ("a**", "a", true),
+        ("ab", "abc", false),
+        ("f{r=0.4}", "f{r=0.4}", true),
+        ("*é", "aé", true),
+    ] {
+        assert_eq!(Glob::new(pattern).matches(label), fits, "{pattern} {label}");
+    }
+}
+
+#[test]
+fn later_complaints_find_their_line() {
+    let text = with("attacks:\n  - x\n  - id: y\n    options:\n      depth: { max: 3 }");
+    let suite = parse(&text).unwrap();
+    let at = suite.attacks[1].at;
+    assert_eq!(
+        suite
+            .problem(at, &["options", "depth", "max"], "too deep")
+            .to_string(),
+        "suites/suite.yaml:5:21: attacks[1].options.depth.max: too deep"
+    );
+    assert_eq!(
+        suite
+            .problem(at, &["options", "width"], "missing")
+            .to_string(),
+        "suites/suite.yaml:5:7: attacks[1].options: missing"
+    );
+    assert_eq!(
+        suite
+            .problem(suite.attacks[0].at, &["id"], "unknown attack")
+            .to_string(),
+        "suites/suite.yaml:2:5: attacks[0]: unknown attack"
+    );
+}
+
+#[test]
+fn many_problems_are_capped() {
+    let text = with(&format!("seeds: [{}]", vec!["1"; 100].join(", ")));
+    let errors = parse(&text).unwrap_err();
+    assert_eq!((errors.problems.len(), errors.more), (50, 49));
+    assert!(errors.to_string().ends_with("\nand 49 more"));
+}
+
+#[test]
+fn files_are_read_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("quick.yaml");
+    let errors = Suite::load(&path).unwrap_err();
+    assert!(
+        errors
+            .to_string()
+            .contains("quick.yaml: cannot read the file"),
+        "{errors}"
+    );
+    std::fs::write(&path, FULL).unwrap();
+    let suite = Suite::load(&path).unwrap();
+    assert_eq!(suite.digest(), parse(FULL).unwrap().digest());
+    assert_eq!(suite.path(Path::new("m")), folder.path().join("m"));
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_text_never_panics(text in any::<String>()) {
+        let _ = parse(&text);
+    }
+
+    /// Cuts and swaps inside a good file reach far more of the code than random text does.
+    #[test]
+    fn a_damaged_suite_never_panics(at in 0..FULL.len(), len in 0usize..40, put in "[-a-z0-9:,{}\\[\\]&*! \n.]{0,6}") {
+        let mut text = FULL.to_owned();
+        text.replace_range(at..(at + len).min(FULL.len()), &put);
+        match parse(&text) {
+            Ok(suite) => prop_assert_eq!(parse(&serde_json::to_string(&suite).unwrap()).unwrap().digest(), suite.digest()),
+            Err(errors) => prop_assert!(!errors.problems.is_empty()),
+        }
+    }
+}
