@@ -1,0 +1,254 @@
+//! A dataset in memory: u8 images, labels, digest and groups of duplicates.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::{DataFile, Duplicates, Error, Format, Layout, Manifest, SplitConfig, idx, npy};
+use crate::files::hex;
+
+/// A dataset, whole in memory.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// Its id.
+    pub id: String,
+    /// All images, u8, `[N, C, H, W]`, the last axis fastest.
+    pub images: Vec<u8>,
+    /// One label an image, below the number of classes.
+    pub labels: Option<Vec<u32>>,
+    /// The name of each label; empty where there are no labels.
+    pub classes: Vec<String>,
+    /// Channels, height, width.
+    pub shape: [usize; 3],
+    /// SHA-256 of shape, pixels and labels, in hexadecimal: independent of file formats, names
+    /// and class names. See [`Dataset::new`].
+    pub digest: String,
+    /// The groups of duplicates.
+    pub duplicates: Duplicates,
+    /// The split that is used where a suite names none.
+    pub default_split: Option<SplitConfig>,
+}
+
+impl Dataset {
+    /// A dataset from memory: `images` is u8 `[N, C, H, W]` with `shape` = `[C, H, W]`.
+    ///
+    /// `near_duplicate_l2` is the threshold of near duplicates, see [`Duplicates`]. The digest
+    /// is SHA-256 over `"eidetic dataset 1\n"`, then N, C, H and W as little-endian u64, the
+    /// pixels, and, where there are labels, each as a little-endian u32.
+    ///
+    /// # Errors
+    /// [`Error::Parts`] where the parts do not fit together.
+    pub fn new(
+        id: &str,
+        shape: [usize; 3],
+        images: Vec<u8>,
+        labels: Option<Vec<u32>>,
+        classes: Vec<String>,
+        near_duplicate_l2: f64,
+    ) -> Result<Self, Error> {
+        let misfit = |expected: String, got: String| {
+            Err(Error::Parts {
+                id: id.to_owned(),
+                expected,
+                got,
+            })
+        };
+        let dim = shape.iter().product::<usize>();
+        if dim == 0 || !images.len().is_multiple_of(dim) {
+            return misfit(
+                format!("whole images of shape {shape:?}"),
+                format!("{} bytes", images.len()),
+            );
+        }
+        let n = images.len() / dim;
+        if let Some(labels) = &labels {
+            if labels.len() != n {
+                return misfit(format!("{n} labels"), labels.len().to_string());
+            }
+            let wrong = labels
+                .iter()
+                .position(|&label| label as usize >= classes.len());
+            if let Some(i) = wrong {
+                let expected = format!("labels below {} (the number of classes)", classes.len());
+                return misfit(expected, format!("{} at index {i}", labels[i]));
+            }
+        }
+        let digest = content_digest(n, shape, &images, labels.as_deref());
+        let duplicates =
+            Duplicates::cached(&images, dim, near_duplicate_l2, &digest).map_err(|source| {
+                Error::Groups {
+                    id: id.to_owned(),
+                    source,
+                }
+            })?;
+        let id = id.to_owned();
+        Ok(Self {
+            id,
+            images,
+            labels,
+            classes,
+            shape,
+            digest,
+            duplicates,
+            default_split: None,
+        })
+    }
+
+    /// Reads the dataset whose manifest is in `folder`. Its files are looked for in `folder`,
+    /// then in `data_dir`, the folder that the user gives, and in `data_dir/<name>`.
+    ///
+    /// # Errors
+    /// [`Error::NoReader`] for a format that is only reserved, [`Error::NoData`] where the user
+    /// has to bring the files, else the fault with the file's path.
+    pub fn load(folder: &Path, data_dir: Option<&Path>) -> Result<Self, Error> {
+        let manifest = Manifest::read(folder)?;
+        let folders = manifest.data_folders(folder, data_dir);
+        let locate = |file: &DataFile| {
+            file.locate(&folders).ok_or_else(|| Error::NoData {
+                id: manifest.name.clone(),
+                file: file.file.clone(),
+                looked: folders.clone(),
+                source_page: manifest.source.clone(),
+            })
+        };
+        for file in [Some(&manifest.images), manifest.labels.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            if !file.format.has_reader() {
+                return Err(manifest.no_reader(file.format));
+            }
+        }
+        let images = manifest.read_images(&locate(&manifest.images)?)?;
+        let labels = match &manifest.labels {
+            Some(file) => Some(manifest.read_labels(file, &locate(file)?)?),
+            None => None,
+        };
+        let mut dataset = Self::new(
+            &manifest.name,
+            manifest.shape,
+            images,
+            labels,
+            manifest.classes,
+            manifest.near_duplicate_l2,
+        )?;
+        dataset.default_split = Some(manifest.split);
+        Ok(dataset)
+    }
+
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.duplicates.as_slice().len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Pixels of one image, C * H * W.
+    pub fn dim(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The pixels of one image, `[C, H, W]`. Panics where there is none of that index.
+    pub fn image(&self, index: u32) -> &[u8] {
+        let start = index as usize * self.dim();
+        &self.images[start..start + self.dim()]
+    }
+
+    /// Copies the images at `indices`, in that order. Panics where there is none of an index.
+    pub fn select(&self, indices: &[u32]) -> Vec<u8> {
+        indices
+            .iter()
+            .flat_map(|&i| self.image(i))
+            .copied()
+            .collect()
+    }
+}
+
+impl Manifest {
+    /// Where the files may lie, in the order of search.
+    pub(super) fn data_folders(&self, folder: &Path, data_dir: Option<&Path>) -> Vec<PathBuf> {
+        let given = data_dir.map(|dir| [dir.to_path_buf(), dir.join(&self.name)]);
+        [folder.to_path_buf()]
+            .into_iter()
+            .chain(given.into_iter().flatten())
+            .collect()
+    }
+
+    fn no_reader(&self, format: Format) -> Error {
+        Error::NoReader {
+            id: self.name.clone(),
+            format: format.to_string(),
+        }
+    }
+
+    fn read_images(&self, path: &Path) -> Result<Vec<u8>, Error> {
+        let file = &self.images;
+        let n = self.count as usize;
+        let [c, h, w] = self.shape;
+        let bytes = (n * self.dim()) as u64;
+        let stored = match file.format {
+            Format::Idx => return idx::read(path, &[n, h, w], &file.sha256),
+            Format::Npy => npy::Stored::npy(path, bytes, &file.sha256)?,
+            Format::Npz => {
+                let array = file.array.as_deref().unwrap_or_default();
+                npy::Stored::npz(path, array, bytes, &file.sha256)?
+            }
+            Format::Cifar10Binary => return Err(self.no_reader(file.format)),
+        };
+        stored.images([n, c, h, w], file.layout.unwrap_or(Layout::Nchw))
+    }
+
+    fn read_labels(&self, file: &DataFile, path: &Path) -> Result<Vec<u32>, Error> {
+        let n = self.count as usize;
+        // Integers have up to eight bytes.
+        let bytes = 8 * n as u64;
+        let labels = match file.format {
+            Format::Idx => {
+                let labels = idx::read(path, &[n], &file.sha256)?;
+                labels.into_iter().map(u32::from).collect()
+            }
+            Format::Npy => npy::Stored::npy(path, bytes, &file.sha256)?.labels(n)?,
+            Format::Npz => {
+                let array = file.array.as_deref().unwrap_or_default();
+                npy::Stored::npz(path, array, bytes, &file.sha256)?.labels(n)?
+            }
+            Format::Cifar10Binary => return Err(self.no_reader(file.format)),
+        };
+        match labels
+            .iter()
+            .position(|&label: &u32| label as usize >= self.classes.len())
+        {
+            None => Ok(labels),
+            Some(i) => Err(Error::Content {
+                path: path.to_path_buf(),
+                expected: format!(
+                    "labels below {} (the number of classes)",
+                    self.classes.len()
+                ),
+                got: format!("{} at index {i}", labels[i]),
+            }),
+        }
+    }
+}
+
+impl Format {
+    /// Whether this version can read it.
+    pub fn has_reader(self) -> bool {
+        self != Self::Cifar10Binary
+    }
+}
+
+fn content_digest(n: usize, shape: [usize; 3], images: &[u8], labels: Option<&[u32]>) -> String {
+    let mut digest = Sha256::new_with_prefix("eidetic dataset 1\n");
+    for size in [n, shape[0], shape[1], shape[2]] {
+        digest.update((size as u64).to_le_bytes());
+    }
+    digest.update(images);
+    for label in labels.unwrap_or_default() {
+        digest.update(label.to_le_bytes());
+    }
+    hex(&digest.finalize())
+}

@@ -1,0 +1,264 @@
+//! The manifest of a dataset, `dataset.yaml`: what the data are, where they are from, what they
+//! must look like. It reads no data.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, SplitConfig};
+
+/// The version of the manifest's format.
+const VERSION: u32 = 1;
+
+/// A `dataset.yaml`. Unknown and duplicate keys are refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The version of this format: 1.
+    pub version: u32,
+    /// The id of the dataset and the name of its folder.
+    pub name: String,
+    /// One line for people.
+    pub title: String,
+    /// Where its authors publish it.
+    pub source: String,
+    /// The licence of the data.
+    pub licence: String,
+    /// The file with the images.
+    pub images: DataFile,
+    /// The file with the labels, if there are any.
+    #[serde(default)]
+    pub labels: Option<DataFile>,
+    /// The number of images.
+    pub count: u32,
+    /// Channels, height, width.
+    pub shape: [usize; 3],
+    /// The type of a stored pixel.
+    pub element: Element,
+    /// The number of levels a pixel may have: 256.
+    pub levels: u32,
+    /// The name of each label, label 0 first; empty where there are no labels.
+    #[serde(default)]
+    pub classes: Vec<String>,
+    /// Two images at most this far apart may be grouped as near duplicates, by complete linkage;
+    /// l2 = sqrt(mean((a - b)^2)) with pixels in [0, 1]. 0 groups exact duplicates only.
+    pub near_duplicate_l2: f64,
+    /// The split that is used where a suite names none.
+    pub split: SplitConfig,
+}
+
+/// A file of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataFile {
+    /// Its name, in the manifest's folder or in the folder that the user gives. For `x.gz` the
+    /// unpacked `x` will do as well.
+    pub file: String,
+    /// How it is stored.
+    pub format: Format,
+    /// The array of an NPZ file.
+    #[serde(default)]
+    pub array: Option<String>,
+    /// The order of the axes of an NPY or NPZ array of images.
+    #[serde(default)]
+    pub layout: Option<Layout>,
+    /// SHA-256 of the file, of its unpacked content where it is compressed by gzip (which may
+    /// compress the same content to different bytes).
+    pub sha256: String,
+}
+
+/// A file format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// MNIST's IDX, plain or compressed by gzip.
+    Idx,
+    /// NumPy's array format.
+    Npy,
+    /// NumPy's archive of arrays.
+    Npz,
+    /// CIFAR-10's binary archive. Its reader is not there yet.
+    Cifar10Binary,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Idx => "idx",
+            Self::Npy => "npy",
+            Self::Npz => "npz",
+            Self::Cifar10Binary => "cifar10-binary",
+        })
+    }
+}
+
+/// The order of the axes of an array of images: n images, c channels, h rows, w columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// `[N, H, W]`, one channel.
+    Nhw,
+    /// `[N, C, H, W]`.
+    Nchw,
+    /// `[N, H, W, C]`.
+    Nhwc,
+}
+
+/// The type of a stored pixel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Element {
+    /// One byte, 0 to 255.
+    U8,
+}
+
+impl Manifest {
+    /// The name of a manifest in its folder.
+    pub const FILE: &'static str = "dataset.yaml";
+
+    /// Reads and checks `folder/dataset.yaml`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read, [`Error::Manifest`] with the key (and the line,
+    /// where YAML knows it) where it is wrong.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(Self::FILE);
+        let text = fs::read_to_string(&path).map_err(|source| Error::Io {
+            path: path.clone(),
+            source,
+        })?;
+        let manifest: Self = serde_yaml::from_str(&text).map_err(|error| Error::Manifest {
+            path: path.clone(),
+            message: error.to_string(),
+        })?;
+        manifest
+            .check(folder)
+            .map_err(|message| Error::Manifest { path, message })?;
+        Ok(manifest)
+    }
+
+    /// Pixels of one image.
+    pub fn dim(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    fn check(&self, folder: &Path) -> Result<(), String> {
+        let expect = |good: bool, key: &str, expected: &str, got: &dyn fmt::Debug| {
+            if good {
+                Ok(())
+            } else {
+                Err(format!("{key}: expected {expected}, got {got:?}"))
+            }
+        };
+        expect(self.version == VERSION, "version", "1", &self.version)?;
+        let folder_name = folder
+            .canonicalize()
+            .ok()
+            .and_then(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()));
+        if let Some(folder_name) = folder_name {
+            let expected = format!("the folder's name, {folder_name:?}");
+            expect(self.name == folder_name, "name", &expected, &self.name)?;
+        }
+        expect(self.count > 0, "count", "at least 1", &self.count)?;
+        let dim = self
+            .shape
+            .iter()
+            .try_fold(1_usize, |dim, &axis| dim.checked_mul(axis));
+        let bytes = dim.and_then(|dim| dim.checked_mul(self.count as usize));
+        let fits = bytes.is_some_and(|bytes| bytes > 0 && isize::try_from(bytes).is_ok());
+        expect(
+            fits,
+            "shape",
+            "three sizes of at least 1 that fit in memory",
+            &self.shape,
+        )?;
+        expect(
+            self.levels == 256,
+            "levels",
+            "256 for element u8",
+            &self.levels,
+        )?;
+        let near = self.near_duplicate_l2;
+        expect(
+            (0.0..1.0).contains(&near),
+            "near_duplicate_l2",
+            "a number in [0, 1)",
+            &near,
+        )?;
+        let classes_fit = self.labels.is_some() != self.classes.is_empty()
+            || self.images.format == Format::Cifar10Binary;
+        expect(
+            classes_fit,
+            "classes",
+            "names if and only if there are labels",
+            &self.classes,
+        )?;
+        self.images.check("images", true, self.shape[0])?;
+        self.labels
+            .as_ref()
+            .map_or(Ok(()), |labels| labels.check("labels", false, 1))
+    }
+}
+
+impl DataFile {
+    fn check(&self, key: &str, images: bool, channels: usize) -> Result<(), String> {
+        let plain = Path::new(&self.file)
+            .file_name()
+            .is_some_and(|name| name == &*self.file);
+        if !plain {
+            return Err(format!(
+                "{key}.file: expected a file name, got {:?}",
+                self.file
+            ));
+        }
+        let hex = self.sha256.len() == 64
+            && self
+                .sha256
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !hex {
+            let got = &self.sha256;
+            return Err(format!(
+                "{key}.sha256: expected 64 lower-case hex digits, got {got:?}"
+            ));
+        }
+        if (self.format == Format::Npz) != self.array.is_some() {
+            let got = &self.array;
+            return Err(format!(
+                "{key}.array: expected a name if and only if the format is npz, got {got:?}"
+            ));
+        }
+        let numpy = matches!(self.format, Format::Npy | Format::Npz);
+        if (images && numpy) != self.layout.is_some() {
+            return Err(format!(
+                "{key}.layout: expected nhw, nchw or nhwc for images in npy or npz and none \
+                 otherwise, got {:?}",
+                self.layout
+            ));
+        }
+        let one_channel = self.format == Format::Idx || self.layout == Some(Layout::Nhw);
+        if images && one_channel && channels != 1 {
+            return Err(format!(
+                "shape: expected 1 channel for [N, H, W], got {channels}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Where the file is: the first of `folders` that has it, or has it unpacked.
+    pub(super) fn locate(&self, folders: &[PathBuf]) -> Option<PathBuf> {
+        let unpacked = self.file.strip_suffix(".gz");
+        folders
+            .iter()
+            .flat_map(|folder| {
+                [
+                    Some(folder.join(&self.file)),
+                    unpacked.map(|name| folder.join(name)),
+                ]
+            })
+            .flatten()
+            .find(|path| path.is_file())
+    }
+}

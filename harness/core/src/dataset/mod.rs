@@ -1,0 +1,21 @@
+//! Datasets: what is there, the readers, the groups of duplicates, and the split into members,
+//! holdout and aux. It knows nothing of models, plugins or suites.
+
+mod duplicates;
+mod error;
+mod idx;
+mod images;
+mod manifest;
+mod npy;
+mod registry;
+mod split;
+mod training_set;
+mod unpack;
+
+pub use duplicates::{DuplicateReport, Duplicates};
+pub use error::Error;
+pub use images::Dataset;
+pub use manifest::{DataFile, Element, Format, Layout, Manifest};
+pub use registry::{Entry, Readiness, datasets_in, find};
+pub use split::{Part, Split, SplitConfig};
+pub use training_set::{PLANTED_COPIES, TrainingSet};

@@ -1,0 +1,145 @@
+//! Small helpers over files: digests, atomic writes, and the user's cache folder.
+//!
+//! Every `io::Error` that leaves this module has the path in its message.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+/// SHA-256 of `bytes` as 64 lower-case hexadecimal digits.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// SHA-256 of a file's content as 64 lower-case hexadecimal digits, read in blocks.
+pub fn sha256_file(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path).map_err(|e| at(path, e))?;
+    let mut digest = Sha256::new();
+    let mut block = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut block) {
+            Ok(0) => return Ok(hex(&digest.finalize())),
+            Ok(n) => digest.update(&block[..n]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(at(path, e)),
+        }
+    }
+}
+
+/// Lower-case hexadecimal digits of `bytes`.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes
+        .iter()
+        .flat_map(|&b| [digit(b >> 4), digit(b & 15)])
+        .collect()
+}
+
+/// Writes `bytes` to `path` so that a reader sees the old file or the whole new one, also after
+/// a crash: a temporary file (`.tmp`) in the same folder, synced, renamed, the folder synced.
+///
+/// The parent folder is created when it is missing. On an error nothing is left behind and the
+/// old file stays.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(parent).map_err(|e| at(parent, e))?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".").suffix(".tmp");
+    // tempfile's own default is 0600; a result is for others to read, as far as the umask allows.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(parent).map_err(|e| at(path, e))?;
+    file.write_all(bytes).map_err(|e| at(path, e))?;
+    file.as_file().sync_all().map_err(|e| at(path, e))?;
+    file.persist(path).map_err(|e| at(path, e.error))?;
+    #[cfg(unix)]
+    File::open(parent)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|e| at(parent, e))?;
+    Ok(())
+}
+
+/// The folder for what can be made again: `EIDETIC_CACHE` where it is set, else the platform's
+/// cache folder (`~/.cache/eidetic` on Linux). It need not exist yet.
+///
+/// # Errors
+/// `NotFound` where neither the variable nor a home folder is known.
+pub fn cache_dir() -> io::Result<PathBuf> {
+    if let Some(dir) = std::env::var_os("EIDETIC_CACHE").filter(|dir| !dir.is_empty()) {
+        return Ok(PathBuf::from(dir));
+    }
+    directories::ProjectDirs::from("", "", "eidetic")
+        .map(|dirs| dirs.cache_dir().to_path_buf())
+        .ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                "no home folder to keep a cache in: set EIDETIC_CACHE to a folder",
+            )
+        })
+}
+
+fn at(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    // FIPS 180-2, appendix B.1, and the digest of the empty message.
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn digests_are_the_published_ones() {
+        assert_eq!(sha256_hex(b"abc"), ABC);
+        assert_eq!(sha256_hex(b""), EMPTY);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("abc");
+        fs::write(&path, b"abc").unwrap();
+        assert_eq!(sha256_file(&path).unwrap(), ABC);
+    }
+
+    #[test]
+    fn a_file_longer_than_a_block_has_the_digest_of_its_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("long");
+        let bytes: Vec<u8> = (0..200_001_u32).map(|i| (i % 251) as u8).collect();
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(sha256_file(&path).unwrap(), sha256_hex(&bytes));
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = sha256_file(Path::new("/no/such/file")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(error.to_string().starts_with("/no/such/file: "), "{error}");
+    }
+
+    #[test]
+    fn an_atomic_write_replaces_the_file_and_leaves_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new/folder/file");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_write_that_cannot_be_finished_names_the_path_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("taken");
+        fs::create_dir_all(folder.join("inside")).unwrap();
+        let error = write_atomic(&folder, b"bytes").unwrap_err();
+        assert!(error.to_string().contains("taken"), "{error}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}
