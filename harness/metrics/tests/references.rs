@@ -1,0 +1,297 @@
+//! Agreement with faiss, scikit-learn, scipy, statsmodels and numpy: `fixtures/make_fixtures.py`.
+#![allow(clippy::unwrap_used)]
+
+use eidetic_metrics::{
+    Band, Bootstrap, Estimate, Histogram, Images, Measured, NN_RATIO_MEMORIZED, Proportion, Roc,
+    ams, duplicate_groups, extraction_scores, memorized, nearest, percentiles, student_t, ums_l2,
+    ums_scaled_l2, unique_extracted,
+};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+fn fixture<T: DeserializeOwned>(name: &str) -> T {
+    let path = format!("{}/tests/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn pixels(hex: &str) -> Vec<u8> {
+    (0..hex.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap())
+        .collect()
+}
+
+#[track_caller]
+fn assert_close(got: f64, expected: f64, tolerance: f64) {
+    let error = (got - expected).abs();
+    assert!(
+        error <= tolerance * expected.abs().max(1.0),
+        "got {got}, expected {expected}"
+    );
+}
+
+#[derive(Deserialize)]
+struct Found {
+    dim: usize,
+    k: usize,
+    queries: String,
+    reference: String,
+    index: Vec<Vec<u32>>,
+    squared: Vec<Vec<u64>>,
+}
+
+#[test]
+fn neighbours_are_those_of_faiss() {
+    let sets: Vec<Found> = fixture("neighbours");
+    assert_eq!(sets.len(), 2);
+    for set in sets {
+        let (queries, reference) = (pixels(&set.queries), pixels(&set.reference));
+        let queries = Images::new(&queries, set.dim).unwrap();
+        let found = nearest(queries, Images::new(&reference, set.dim).unwrap(), set.k).unwrap();
+        assert_eq!(found.len(), set.index.len());
+        for (i, (index, squared)) in set.index.iter().zip(&set.squared).enumerate() {
+            assert_eq!(found.indices(i), index);
+            for (rank, &squared) in squared.iter().enumerate() {
+                assert_eq!(found.squared(i, rank), squared);
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Extraction {
+    dim: usize,
+    training: String,
+    generated: String,
+    matched: Vec<u32>,
+    l2: Vec<f64>,
+    nn_ratio: Vec<f64>,
+    nl2_generated: Vec<f64>,
+    nl2_matched: Vec<f64>,
+    memorized: u64,
+    unique_extracted: u64,
+    bands: Vec<[f64; 2]>,
+    ams: Vec<u64>,
+    ums: Vec<u64>,
+    nl2_bands: Vec<[f64; 2]>,
+    ums_nl2: Vec<u64>,
+}
+
+fn bands(edges: &[[f64; 2]]) -> Vec<Band> {
+    edges
+        .iter()
+        .map(|&[low, high]| Band::new(low, high).unwrap())
+        .collect()
+}
+
+#[test]
+fn extraction_scores_are_those_of_scikit_learn_and_numpy() {
+    let set: Extraction = fixture("extraction");
+    let (training, generated) = (pixels(&set.training), pixels(&set.generated));
+    let training = Images::new(&training, set.dim).unwrap();
+    let generated = Images::new(&generated, set.dim).unwrap();
+    let scores = extraction_scores(generated, training).unwrap();
+    assert_eq!(scores.len(), set.matched.len());
+    for (i, score) in scores.iter().enumerate() {
+        assert_eq!(score.matched, set.matched[i]);
+        assert_close(score.l2, set.l2[i], 1e-9);
+        assert_close(score.nn_ratio.value().unwrap(), set.nn_ratio[i], 1e-9);
+        assert_close(
+            score.nl2_generated.value().unwrap(),
+            set.nl2_generated[i],
+            1e-9,
+        );
+        assert_close(score.nl2_matched.value().unwrap(), set.nl2_matched[i], 1e-9);
+    }
+    let hits = memorized(&scores, NN_RATIO_MEMORIZED)
+        .unwrap()
+        .value()
+        .unwrap();
+    assert_eq!(
+        (hits.hits(), hits.trials()),
+        (set.memorized, scores.len() as u64)
+    );
+    let unique = unique_extracted(&scores, NN_RATIO_MEMORIZED)
+        .unwrap()
+        .value()
+        .unwrap();
+    assert_eq!(unique.distinct, set.unique_extracted);
+    assert!(set.unique_extracted < set.memorized);
+
+    let best: Vec<f64> = scores.iter().map(|score| score.l2).collect();
+    for (band, expected) in bands(&set.bands).into_iter().zip(set.ams) {
+        assert_eq!(ams(&best, band).unwrap().hits(), expected);
+    }
+    let ums = ums_l2(generated, training, &bands(&set.bands)).unwrap();
+    assert_eq!(
+        ums.iter().map(|of| of.distinct).collect::<Vec<_>>(),
+        set.ums
+    );
+    let scales: Vec<f64> = scores
+        .iter()
+        .map(|s| s.l2 / s.nl2_generated.value().unwrap())
+        .collect();
+    let ums = ums_scaled_l2(generated, training, &scales, &bands(&set.nl2_bands)).unwrap();
+    assert_eq!(
+        ums.iter().map(|of| of.distinct).collect::<Vec<_>>(),
+        set.ums_nl2
+    );
+}
+
+#[derive(Deserialize)]
+struct Duplicates {
+    dim: usize,
+    images: String,
+    threshold_l2: f64,
+    group: Vec<u32>,
+    largest: u32,
+}
+
+#[test]
+fn groups_are_those_of_scipy() {
+    let sets: Vec<Duplicates> = fixture("duplicates");
+    assert_eq!(sets.len(), 4);
+    for set in sets {
+        let images = pixels(&set.images);
+        let images = Images::new(&images, set.dim).unwrap();
+        let groups = duplicate_groups(images, set.threshold_l2).unwrap();
+        assert_eq!(groups.as_slice(), set.group);
+        assert_eq!(groups.sizes().into_iter().max(), Some(set.largest));
+        assert!(set.largest > 2);
+    }
+}
+
+#[derive(Deserialize)]
+struct Curve {
+    members: Vec<f64>,
+    non_members: Vec<f64>,
+    auc: f64,
+    low: f64,
+    high: f64,
+    points: usize,
+    max_fpr: Vec<f64>,
+    tpr: Vec<f64>,
+    fpr_sum: f64,
+    tpr_sum: f64,
+}
+
+fn share(proportion: Proportion) -> f64 {
+    proportion.share().value().unwrap()
+}
+
+#[test]
+fn roc_is_that_of_scikit_learn_and_delong() {
+    let curves: Vec<Curve> = fixture("roc");
+    assert_eq!(curves.len(), 2);
+    for curve in curves {
+        let roc = Roc::new(&curve.members, &curve.non_members)
+            .unwrap()
+            .value()
+            .unwrap();
+        let auc = roc.auc().value().unwrap();
+        assert_close(auc.value, curve.auc, 1e-12);
+        assert_close(auc.low, curve.low, 1e-12);
+        assert_close(auc.high, curve.high, 1e-12);
+        let points = roc.points();
+        assert_eq!(points.len(), curve.points);
+        assert_close(
+            points.iter().map(|p| share(p.fpr)).sum(),
+            curve.fpr_sum,
+            1e-12,
+        );
+        assert_close(
+            points.iter().map(|p| share(p.tpr)).sum(),
+            curve.tpr_sum,
+            1e-12,
+        );
+        for (&max_fpr, &tpr) in curve.max_fpr.iter().zip(&curve.tpr) {
+            let point = roc.tpr_at_fpr(max_fpr).unwrap().value().unwrap();
+            assert_eq!(share(point.tpr), tpr);
+            assert!(share(point.fpr) <= max_fpr);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Intervals {
+    proportions: Vec<Counted>,
+    seeds: Vec<Seeds>,
+    values: Vec<f64>,
+    bootstrap_mean: [f64; 2],
+    bootstrap_median: [f64; 2],
+    percents: Vec<f64>,
+    percentiles: Vec<f64>,
+    edges: Vec<f64>,
+    histogram: Vec<u64>,
+}
+
+#[derive(Deserialize)]
+struct Counted {
+    hits: u64,
+    trials: u64,
+    wilson: [f64; 2],
+    clopper_pearson: [f64; 2],
+}
+
+#[derive(Deserialize)]
+struct Seeds {
+    values: Vec<f64>,
+    mean: f64,
+    low: f64,
+    high: f64,
+}
+
+#[track_caller]
+fn assert_interval(got: Measured<Estimate>, [low, high]: [f64; 2], tolerance: f64) {
+    let got = got.value().unwrap();
+    assert_close(got.low, low, tolerance);
+    assert_close(got.high, high, tolerance);
+}
+
+#[test]
+fn intervals_are_those_of_statsmodels_and_scipy() {
+    let set: Intervals = fixture("intervals");
+    for of in &set.proportions {
+        let proportion = Proportion::new(of.hits, of.trials).unwrap();
+        assert_interval(proportion.wilson(), of.wilson, 1e-12);
+        assert_interval(proportion.clopper_pearson(), of.clopper_pearson, 1e-11);
+    }
+    for of in &set.seeds {
+        let got = student_t(&of.values).unwrap();
+        assert_close(got.value().unwrap().value, of.mean, 1e-12);
+        assert_interval(got, [of.low, of.high], 1e-9);
+    }
+    assert_eq!((set.proportions.len(), set.seeds.len()), (9, 5));
+}
+
+#[test]
+fn summaries_are_those_of_numpy_and_scipy() {
+    let set: Intervals = fixture("intervals");
+    let got = percentiles(&set.values, &set.percents)
+        .unwrap()
+        .value()
+        .unwrap();
+    for (got, expected) in got.iter().zip(&set.percentiles) {
+        assert_close(*got, *expected, 1e-14);
+    }
+    let histogram = Histogram::new(&set.values, &set.edges).unwrap();
+    assert_eq!(histogram.counts, set.histogram);
+    let inside: u64 = histogram.counts.iter().sum();
+    assert_eq!(
+        histogram.below + inside + histogram.above,
+        set.values.len() as u64
+    );
+    // Other draws than scipy's: the ends agree to a tenth of the width.
+    let width = set.bootstrap_mean[1] - set.bootstrap_mean[0];
+    let bootstrap = Bootstrap {
+        resamples: 5000,
+        seed: 1,
+    };
+    assert_interval(
+        bootstrap.mean(&set.values).unwrap(),
+        set.bootstrap_mean,
+        width / 20.0,
+    );
+    let median = bootstrap.percentile(&set.values, 50.0).unwrap();
+    assert_interval(median, set.bootstrap_median, width / 10.0);
+}
