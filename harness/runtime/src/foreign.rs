@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::path::Path;
 
 use crate::Error;
-use crate::library::OLDEST_MINOR;
+use crate::library::{OLDEST_MINOR, is_supported};
 
 /// `OrtApiBase` of `onnxruntime_c_api.h`, the two functions that have stood first since 1.0.
 #[repr(C)]
@@ -16,7 +16,7 @@ struct ApiBase {
 }
 
 /// The version that a library of ONNX Runtime calls itself, `1.24.4`; an error when it is not ONNX
-/// Runtime or does not have the API of the oldest version that is supported.
+/// Runtime, or is too old, or does not have the API that its version should have.
 ///
 /// The library stays loaded: unloading ONNX Runtime runs destructors that other versions in the
 /// process do not expect.
@@ -46,9 +46,15 @@ pub(crate) fn onnxruntime_version(path: &Path) -> Result<String, Error> {
     let version = unsafe { CStr::from_ptr(version) }
         .to_string_lossy()
         .into_owned();
+    // Asking an older version for this API makes it print to stderr.
+    if !is_supported(&version) {
+        return Err(Error::Version {
+            path: path_owned(),
+            version,
+        });
+    }
     // SAFETY: any number may be asked for; null is the answer for an unsupported one.
-    let api = unsafe { (base.get_api)(OLDEST_MINOR) };
-    if api.is_null() {
+    if unsafe { (base.get_api)(OLDEST_MINOR) }.is_null() {
         return Err(Error::Version {
             path: path_owned(),
             version,

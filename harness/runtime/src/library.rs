@@ -76,13 +76,11 @@ impl Library {
             source,
         })?;
         let version = foreign::onnxruntime_version(&path)?;
-        match minor(&version) {
-            Some(..OLDEST_MINOR) | None => return Err(Error::Version { path, version }),
-            Some(minor) if minor > NEWEST_MINOR => tracing::warn!(
+        if minor(&version) > Some(NEWEST_MINOR) {
+            tracing::warn!(
                 "ONNX Runtime {version} at {} is newer than 1.{NEWEST_MINOR}, the newest tried",
                 path.display()
-            ),
-            Some(_) => {}
+            );
         }
         Ok(Self {
             path,
@@ -91,6 +89,11 @@ impl Library {
             sha256,
         })
     }
+}
+
+/// Whether this version can be used through the API that this crate is built against.
+pub(crate) fn is_supported(version: &str) -> bool {
+    minor(version).is_some_and(|minor| minor >= OLDEST_MINOR)
 }
 
 /// The `x` of `1.x`; `None` for another major version or something that is no version.
@@ -141,6 +144,8 @@ mod tests {
         assert_eq!(minor("1"), None);
         assert_eq!(minor("1.x.0"), None);
         assert_eq!(minor(""), None);
+        assert!(is_supported("1.24.0") && is_supported("1.31.1"));
+        assert!(!is_supported("1.23.9") && !is_supported("1.9.0") && !is_supported("2.24.0"));
     }
 
     #[test]
