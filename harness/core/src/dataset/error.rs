@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Part;
+use crate::yaml::LocatedError;
 
 /// Why a dataset could not be read or split.
 #[derive(Debug, thiserror::Error)]
@@ -17,14 +18,9 @@ pub enum Error {
         /// The names there are, and the nearest.
         hint: String,
     },
-    /// The manifest cannot be read as one; `message` has the key, line and column.
-    #[error("{path}: {message}", path = .path.display())]
-    Manifest {
-        /// The `dataset.yaml`.
-        path: PathBuf,
-        /// What was expected and what was got.
-        message: String,
-    },
+    /// The manifest cannot be read, or does not hold what it should.
+    #[error(transparent)]
+    Manifest(#[from] LocatedError),
     /// The user has to bring the data and has not, or not there.
     #[error(
         "dataset {id:?} needs {file}, which is not in {looked}: get it from {source_page} and pass \

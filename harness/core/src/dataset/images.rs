@@ -252,3 +252,48 @@ fn content_digest(n: usize, shape: [usize; 3], images: &[u8], labels: Option<&[u
     }
     hex(&digest.finalize())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn parts(images: Vec<u8>, labels: Option<Vec<u32>>) -> Result<Dataset, String> {
+        let classes = vec!["a".to_owned(), "b".to_owned()];
+        Dataset::new("parts", [2, 1, 2], images, labels, classes, 0.0)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_refused() {
+        assert_eq!(parts(vec![0; 8], Some(vec![0, 1])).unwrap().len(), 2);
+        assert!(parts(vec![], None).unwrap().is_empty());
+        let error = parts(vec![0; 7], None).unwrap_err();
+        assert!(
+            error.contains("expected whole images of shape [2, 1, 2], got 7 bytes"),
+            "{error}"
+        );
+        let error = parts(vec![0; 8], Some(vec![0])).unwrap_err();
+        assert!(error.contains("expected 2 labels, got 1"), "{error}");
+        let error = parts(vec![0; 8], Some(vec![0, 2])).unwrap_err();
+        assert!(
+            error.contains("labels below 2") && error.contains("2 at index 1"),
+            "{error}"
+        );
+        assert!(Dataset::new("empty", [1, 0, 2], vec![], None, vec![], 0.0).is_err());
+    }
+
+    #[test]
+    fn the_digest_depends_on_pixels_labels_and_shape_alone() {
+        let whole = parts(vec![0; 8], Some(vec![0, 1])).unwrap().digest;
+        let named = vec!["c".to_owned(), "d".to_owned()];
+        let same = Dataset::new("x", [2, 1, 2], vec![0; 8], Some(vec![0, 1]), named, 0.5).unwrap();
+        assert_eq!(whole, same.digest);
+        assert_ne!(whole, parts(vec![0; 8], None).unwrap().digest);
+        assert_ne!(whole, parts(vec![0; 8], Some(vec![1, 1])).unwrap().digest);
+        let reshaped = Dataset::new("x", [1, 2, 2], vec![0; 8], None, vec![], 0.0)
+            .unwrap()
+            .digest;
+        assert_ne!(parts(vec![0; 8], None).unwrap().digest, reshaped);
+    }
+}

@@ -2,12 +2,12 @@
 //! must look like. It reads no data.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Error, SplitConfig};
+use crate::yaml::{self, Document};
 
 /// The version of the manifest's format.
 const VERSION: u32 = 1;
@@ -121,22 +121,20 @@ impl Manifest {
     /// Reads and checks `folder/dataset.yaml`.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be read, [`Error::Manifest`] with the key (and the line,
-    /// where YAML knows it) where it is wrong.
+    /// [`Error::Manifest`] with line, column and key.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(Self::FILE);
-        let text = fs::read_to_string(&path).map_err(|source| Error::Io {
-            path: path.clone(),
-            source,
-        })?;
-        let manifest: Self = serde_yaml::from_str(&text).map_err(|error| Error::Manifest {
-            path: path.clone(),
-            message: error.to_string(),
-        })?;
-        manifest
-            .check(folder)
-            .map_err(|message| Error::Manifest { path, message })?;
-        Ok(manifest)
+        let manifest: Self = yaml::from_file(&path)?;
+        match manifest.check(folder) {
+            Ok(()) => Ok(manifest),
+            Err(Misfit { key, message }) => {
+                let document = Document::read(&path)?;
+                let keys: Vec<&str> = key.split('.').collect();
+                Err(document
+                    .problem_under(document.root().id(), &keys, message)
+                    .into())
+            }
+        }
     }
 
     /// Pixels of one image.
@@ -144,14 +142,7 @@ impl Manifest {
         self.shape.iter().product()
     }
 
-    fn check(&self, folder: &Path) -> Result<(), String> {
-        let expect = |good: bool, key: &str, expected: &str, got: &dyn fmt::Debug| {
-            if good {
-                Ok(())
-            } else {
-                Err(format!("{key}: expected {expected}, got {got:?}"))
-            }
-        };
+    fn check(&self, folder: &Path) -> Result<(), Misfit> {
         expect(self.version == VERSION, "version", "1", &self.version)?;
         let folder_name = folder
             .canonicalize()
@@ -187,64 +178,83 @@ impl Manifest {
             "a number in [0, 1)",
             &near,
         )?;
-        let classes_fit = self.labels.is_some() != self.classes.is_empty()
-            || self.images.format == Format::Cifar10Binary;
+        let labelled = self.labels.is_some() || self.images.format == Format::Cifar10Binary;
+        let expected = "names if there are labels and none otherwise";
         expect(
-            classes_fit,
+            labelled != self.classes.is_empty(),
             "classes",
-            "names if and only if there are labels",
+            expected,
             &self.classes,
         )?;
-        self.images.check("images", true, self.shape[0])?;
-        self.labels
-            .as_ref()
-            .map_or(Ok(()), |labels| labels.check("labels", false, 1))
+        self.images.check("images")?;
+        let axes = self.images.layout.unwrap_or(Layout::Nchw);
+        let one_channel = self.images.format == Format::Idx || axes == Layout::Nhw;
+        let channels_fit = !one_channel || self.shape[0] == 1;
+        expect(
+            channels_fit,
+            "shape",
+            "1 channel for images of [N, H, W]",
+            &self.shape,
+        )?;
+        let numpy = matches!(self.images.format, Format::Npy | Format::Npz);
+        let expected = "a layout (nhw, nchw or nhwc) for npy and npz, none otherwise";
+        let layout = &self.images.layout;
+        expect(numpy == layout.is_some(), "images.layout", expected, layout)?;
+        let Some(labels) = &self.labels else {
+            return Ok(());
+        };
+        labels.check("labels")?;
+        expect(
+            labels.layout.is_none(),
+            "labels.layout",
+            "no layout for labels",
+            &labels.layout,
+        )
     }
 }
 
+/// A value that does not fit, under a dotted key.
+struct Misfit {
+    key: String,
+    message: String,
+}
+
+fn expect(good: bool, key: &str, expected: &str, got: &dyn fmt::Debug) -> Result<(), Misfit> {
+    if good {
+        return Ok(());
+    }
+    Err(Misfit {
+        key: key.to_owned(),
+        message: format!("expected {expected}, got {got:?}"),
+    })
+}
+
 impl DataFile {
-    fn check(&self, key: &str, images: bool, channels: usize) -> Result<(), String> {
+    fn check(&self, key: &str) -> Result<(), Misfit> {
         let plain = Path::new(&self.file)
             .file_name()
             .is_some_and(|name| name == &*self.file);
-        if !plain {
-            return Err(format!(
-                "{key}.file: expected a file name, got {:?}",
-                self.file
-            ));
-        }
-        let hex = self.sha256.len() == 64
-            && self
-                .sha256
-                .bytes()
-                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !hex {
-            let got = &self.sha256;
-            return Err(format!(
-                "{key}.sha256: expected 64 lower-case hex digits, got {got:?}"
-            ));
-        }
-        if (self.format == Format::Npz) != self.array.is_some() {
-            let got = &self.array;
-            return Err(format!(
-                "{key}.array: expected a name if and only if the format is npz, got {got:?}"
-            ));
-        }
-        let numpy = matches!(self.format, Format::Npy | Format::Npz);
-        if (images && numpy) != self.layout.is_some() {
-            return Err(format!(
-                "{key}.layout: expected nhw, nchw or nhwc for images in npy or npz and none \
-                 otherwise, got {:?}",
-                self.layout
-            ));
-        }
-        let one_channel = self.format == Format::Idx || self.layout == Some(Layout::Nhw);
-        if images && one_channel && channels != 1 {
-            return Err(format!(
-                "shape: expected 1 channel for [N, H, W], got {channels}"
-            ));
-        }
-        Ok(())
+        expect(
+            plain,
+            &format!("{key}.file"),
+            "a file name without a folder",
+            &self.file,
+        )?;
+        let digits = |b| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        let hex = self.sha256.len() == 64 && self.sha256.bytes().all(digits);
+        expect(
+            hex,
+            &format!("{key}.sha256"),
+            "64 lower-case hex digits",
+            &self.sha256,
+        )?;
+        let fits = (self.format == Format::Npz) == self.array.is_some();
+        expect(
+            fits,
+            &format!("{key}.array"),
+            "an array name for npz, none otherwise",
+            &self.array,
+        )
     }
 
     /// Where the file is: the first of `folders` that has it, or has it unpacked.

@@ -107,3 +107,7 @@ impl Manifest {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "registry_tests.rs"]
+mod tests;
