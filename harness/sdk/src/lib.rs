@@ -23,6 +23,7 @@ pub mod options;
 pub mod private;
 pub mod random;
 pub mod registration;
+pub mod sampler;
 pub mod training;
 mod view;
 
