@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json};
 use super::label::{Labelled, with_details};
 use super::options::short;
 use super::reader::Reader;
+use crate::dataset::SplitConfig;
 use crate::yaml::{Node, NodeId, Value};
 
 /// One dataset, cut in one way.
@@ -29,19 +30,19 @@ pub struct DatasetEntry {
 pub struct SplitOverride {
     /// Images that models are trained on; at least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub members: Option<u64>,
+    pub members: Option<u32>,
     /// Non-members of the same distribution, the control; at least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub holdout: Option<u64>,
+    pub holdout: Option<u32>,
     /// Images of the clean twin; may be 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub aux: Option<u64>,
+    pub aux: Option<u32>,
     /// Seed of the draw.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-    /// Duplicates planted among the members; may be 0.
+    /// Members that get exact copies in the training set; 0 to `members`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub plant_duplicates: Option<u64>,
+    pub plant_duplicates: Option<u32>,
 }
 
 impl SplitOverride {
@@ -50,41 +51,38 @@ impl SplitOverride {
         *self == Self::default()
     }
 
+    /// The dataset's default split with these keys in place of its own.
+    pub fn over(&self, default: &SplitConfig) -> SplitConfig {
+        SplitConfig {
+            members: self.members.unwrap_or(default.members),
+            holdout: self.holdout.unwrap_or(default.holdout),
+            aux: self.aux.unwrap_or(default.aux),
+            seed: self.seed.unwrap_or(default.seed),
+            plant_duplicates: self.plant_duplicates.unwrap_or(default.plant_duplicates),
+        }
+    }
+
     fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
         const KEYS: [&str; 5] = ["members", "holdout", "aux", "seed", "plant_duplicates"];
         reader.mapping(node, "a mapping of split keys", &KEYS)?;
-        let mut integer =
-            |key: &str, least: u64| node.get(key).map(|node| reader.integer(node, least));
-        let (members, holdout) = (integer("members", 1), integer("holdout", 1));
-        let (aux, seed) = (integer("aux", 0), integer("seed", 0));
-        let plant_duplicates = integer("plant_duplicates", 0);
+        let mut count = |key: &str, least: u32| reader.count(node.get(key)?, least);
         let split = Self {
-            members: told(members)?,
-            holdout: told(holdout)?,
-            aux: told(aux)?,
-            seed: told(seed)?,
-            plant_duplicates: told(plant_duplicates)?,
+            members: count("members", 1),
+            holdout: count("holdout", 1),
+            aux: count("aux", 0),
+            plant_duplicates: count("plant_duplicates", 0),
+            seed: node.get("seed").and_then(|seed| reader.integer(seed, 0)),
         };
         if let (Some(members), Some(planted)) = (split.members, split.plant_duplicates)
-            && planted >= members
+            && planted > members
             && let Some(node) = node.get("plant_duplicates")
         {
             reader.problem(
                 node,
-                format!("expected fewer than the {members} members, got {planted}"),
+                format!("expected at most the {members} members, got {planted}"),
             );
-            return None;
         }
         Some(split)
-    }
-}
-
-/// Absent is fine, present and wrong is not.
-fn told(value: Option<Option<u64>>) -> Option<Option<u64>> {
-    match value {
-        None => Some(None),
-        Some(None) => None,
-        Some(value) => Some(value),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The suite itself: reading it, naming it, showing it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -264,9 +265,10 @@ fn entries<'n, T: Labelled>(
 
 fn read_seeds(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<u64>> {
     let mut seeds = Vec::new();
+    let mut seen = HashSet::new();
     for item in reader.list(node)? {
         let seed = reader.integer(item, 0)?;
-        if seeds.contains(&seed) {
+        if !seen.insert(seed) {
             reader.problem(
                 item,
                 format!("the seed {seed} stands twice; seeds must differ"),

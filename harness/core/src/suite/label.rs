@@ -1,5 +1,7 @@
 //! Labels: what rows of a leaderboard call the entries of a suite.
 
+use std::collections::HashMap;
+
 use sha2::{Digest, Sha256};
 
 use super::reader::Reader;
@@ -42,27 +44,31 @@ pub(super) fn label_all<T: Labelled>(
     list: &str,
     entries: Vec<(usize, T, &Node)>,
 ) -> Vec<T> {
-    let bases: Vec<String> = entries.iter().map(|(_, entry, _)| entry.base()).collect();
-    let mut seen: Vec<(usize, String, Option<String>)> = Vec::new();
+    let mut shared: HashMap<String, usize> = HashMap::new();
+    for (_, entry, _) in &entries {
+        *shared.entry(entry.base()).or_default() += 1;
+    }
+    let mut first_with_body: HashMap<Option<String>, usize> = HashMap::new();
+    let mut first_with_label: HashMap<String, usize> = HashMap::new();
     let mut labelled = Vec::new();
-    for (position, (index, mut entry, node)) in entries.into_iter().enumerate() {
-        let base = &bases[position];
-        let shared = bases.iter().filter(|other| *other == base).count() > 1;
-        let label = if shared {
+    for (index, mut entry, node) in entries {
+        let base = entry.base();
+        let label = if shared[&base] > 1 {
             entry.detailed()
         } else {
-            base.clone()
+            base
         };
         let body = serde_json::to_string(&entry).ok();
-        if let Some((first, ..)) = seen.iter().find(|(_, _, other)| *other == body) {
-            reader.problem(node, format!("the same as {list}[{first}]; remove one"));
-        } else if let Some((first, ..)) = seen.iter().find(|(_, other, _)| *other == label) {
+        let same = *first_with_body.entry(body).or_insert(index);
+        let alike = *first_with_label.entry(label.clone()).or_insert(index);
+        if same != index {
+            reader.problem(node, format!("the same as {list}[{same}]; remove one"));
+        } else if alike != index {
             reader.problem(
                 node,
-                format!("has the label {label:?} that {list}[{first}] has already; rename one"),
+                format!("has the label {label:?} that {list}[{alike}] has already; rename one"),
             );
         }
-        seen.push((index, label.clone(), body));
         entry.set_label(label);
         labelled.push(entry);
     }

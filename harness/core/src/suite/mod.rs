@@ -1,7 +1,7 @@
 //! Suite files: which datasets, models, mitigations, attacks and seeds are combined, under which
 //! limits, and what must come out.
 //!
-//! This module knows the file and nothing else: whether a named plugin, model or dataset exists is
+//! This module knows the file and little else: whether a named plugin, model or dataset exists is
 //! for those who load them, who report through [`Suite::problem`] with the same line and key.
 
 mod attack;

@@ -1,7 +1,7 @@
 //! Reads values out of a located tree and gathers every problem instead of stopping at the first.
 
 use crate::suggest::allowed_and_nearest;
-use crate::yaml::{Document, Entry, LocatedError, Node, NodeId, Value};
+use crate::yaml::{Document, Entry, LocatedError, Node, NodeId, Value, quoted};
 
 /// Each problem costs a parse to find its line, and nobody reads the fifty-first.
 const MOST_PROBLEMS: usize = 50;
@@ -14,9 +14,9 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(document: &'a Document) -> Self {
-        let mut problems = document.form_problems();
-        let more = problems.len().saturating_sub(MOST_PROBLEMS);
-        problems.truncate(MOST_PROBLEMS);
+        let form = document.form_problems();
+        let more = form.len().saturating_sub(MOST_PROBLEMS);
+        let problems = form.take(MOST_PROBLEMS).collect();
         Self {
             document,
             problems,
@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
         for entry in entries {
             if !allowed.contains(&entry.key.as_str()) {
                 let tail = allowed_and_nearest(&entry.key, allowed.iter().copied());
-                self.key_problem(entry, format!("unknown key {:?}{tail}", entry.key));
+                self.key_problem(entry, format!("unknown key {}{tail}", quoted(&entry.key)));
             }
         }
         Some(())
@@ -140,6 +140,16 @@ impl<'a> Reader<'a> {
         value
     }
 
+    /// A number of images: an integer that fits 32 bits.
+    pub(super) fn count(&mut self, node: &Node, least: u32) -> Option<u32> {
+        let value = self.integer(node, u64::from(least))?;
+        let count = u32::try_from(value).ok();
+        if count.is_none() {
+            self.problem(node, format!("expected at most {}, got {value}", u32::MAX));
+        }
+        count
+    }
+
     pub(super) fn number(&mut self, node: &Node) -> Option<f64> {
         let value = match &node.value {
             Value::Number(number) => number.as_f64(),
@@ -159,7 +169,8 @@ impl<'a> Reader<'a> {
         }
         let mut message = format!(
             "expected a name of at most {LONGEST_NAME} characters a-z 0-9 . _ - that starts with a \
-             letter or digit, got {text:?}"
+             letter or digit, got {}",
+            quoted(&text)
         );
         if let Some(slug) = slug(&text) {
             message.push_str(&format!("; try {slug:?}"));

@@ -9,7 +9,7 @@ use serde::forward_to_deserialize_any;
 
 use super::document::Document;
 use super::error::LocatedError;
-use super::node::{Entry, Node, Value};
+use super::node::{Entry, Node, Value, quoted};
 use crate::suggest::allowed_and_nearest;
 
 /// Reads a YAML file (1 MiB at most) into `T`; give `T` `#[serde(deny_unknown_fields)]`.
@@ -31,7 +31,7 @@ pub fn from_str<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, Locat
 }
 
 fn decode<T: DeserializeOwned>(document: &Document) -> Result<T, LocatedError> {
-    if let Some(problem) = document.form_problems().into_iter().next() {
+    if let Some(problem) = document.form_problems().next() {
         return Err(problem);
     }
     T::deserialize(Decoder(document.root()))
@@ -90,12 +90,12 @@ impl de::Error for NodeError {
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let tail = allowed_and_nearest(field, expected.iter().copied());
-        Self::custom(format!("unknown key {field:?}{tail}"))
+        Self::custom(format!("unknown key {}{tail}", quoted(field)))
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let tail = allowed_and_nearest(variant, expected.iter().copied());
-        Self::custom(format!("unknown value {variant:?}{tail}"))
+        Self::custom(format!("unknown value {}{tail}", quoted(variant)))
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -126,7 +126,7 @@ fn plain(found: Unexpected<'_>) -> String {
         Unexpected::Unit | Unexpected::Option => "nothing".to_owned(),
         Unexpected::Seq => "a list".to_owned(),
         Unexpected::Map => "a mapping".to_owned(),
-        Unexpected::Str(text) => format!("the text {text:?}"),
+        Unexpected::Str(text) => format!("the text {}", quoted(text)),
         Unexpected::Bool(value) => format!("the boolean {value}"),
         Unexpected::Unsigned(value) => format!("the integer {value}"),
         Unexpected::Signed(value) => format!("the integer {value}"),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, Visitor};
 
 use super::error::LocatedError;
-use super::node::{Entry, Node, NodeId, Value, key_in_path};
+use super::node::{Entry, Node, NodeId, Value, join, key_in_path, quoted};
 
 /// A configuration file is written by hand; more than this is a mistake, or an attack by aliases.
 const MOST_BYTES: u64 = 1 << 20;
@@ -97,22 +97,18 @@ impl Document {
         &self.file
     }
 
-    /// Every duplicate key and every key that is not text, in the file's order.
-    pub fn form_problems(&self) -> Vec<LocatedError> {
-        let located = |problem: &FormProblem| {
+    /// Every duplicate key and every key that is not text, in the file's order; lazy, since each
+    /// costs a parse to find its line.
+    pub fn form_problems(&self) -> impl ExactSizeIterator<Item = LocatedError> {
+        self.form.iter().map(|problem| {
             let parent = self.root.path_to(problem.parent_id).unwrap_or_default();
-            let key = match (parent.is_empty(), problem.key.starts_with('[')) {
-                (true, _) | (false, true) => format!("{parent}{}", problem.key),
-                (false, false) => format!("{parent}.{}", problem.key),
-            };
             LocatedError {
                 file: self.file.clone(),
                 place: self.place(problem.id),
-                key,
+                key: join(&parent, &problem.key),
                 message: problem.message.clone(),
             }
-        };
-        self.form.iter().map(located).collect()
+        })
     }
 
     /// A complaint about a value.
@@ -309,11 +305,11 @@ impl<'de> Visitor<'de> for &Walk {
         let mut seen = std::collections::HashSet::new();
         while let Some(key) = map.next_key_seed(self)? {
             let value = map.next_value_seed(self)?;
-            let complain = |shown: &str, message: String| {
+            let complain = |key_in_path: String, message: String| {
                 self.complain(FormProblem {
                     id: key.id,
                     parent_id: id,
-                    key: key_in_path(shown),
+                    key: key_in_path,
                     message,
                 });
             };
@@ -323,14 +319,12 @@ impl<'de> Visitor<'de> for &Walk {
                     key: text.clone(),
                     value,
                 }),
-                Value::String(text) => {
-                    complain(
-                        text,
-                        format!("duplicate key {text:?}; each key may stand once"),
-                    );
-                }
+                Value::String(text) => complain(
+                    key_in_path(text),
+                    format!("duplicate key {}; each key may stand once", quoted(text)),
+                ),
                 _ => complain(
-                    "?",
+                    String::new(),
                     format!(
                         "expected a key that is text, got {}; quote it",
                         key.describe()

@@ -15,4 +15,5 @@ mod tests;
 pub use decode::{from_file, from_str};
 pub use document::Document;
 pub use error::LocatedError;
+pub(crate) use node::quoted;
 pub use node::{Entry, Node, NodeId, Value};

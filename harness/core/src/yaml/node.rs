@@ -71,7 +71,7 @@ impl Node {
             Value::Number(number) if number.is_f64() => format!("the number {number}"),
             Value::Number(number) => format!("the integer {number}"),
             Value::NotFinite(value) => format!("the number {value}"),
-            Value::String(text) => format!("the text {text:?}"),
+            Value::String(text) => format!("the text {}", quoted(text)),
             Value::Sequence(_) => "a list".to_owned(),
             Value::Mapping(_) => "a mapping".to_owned(),
         }
@@ -145,8 +145,9 @@ impl Node {
     }
 }
 
-fn join(head: &str, tail: &str) -> String {
-    let dot = if tail.is_empty() || tail.starts_with('[') {
+/// Two parts of a key path as one.
+pub(super) fn join(head: &str, tail: &str) -> String {
+    let dot = if head.is_empty() || tail.is_empty() || tail.starts_with('[') {
         ""
     } else {
         "."
@@ -163,6 +164,15 @@ pub(super) fn key_in_path(key: &str) -> String {
     if bare {
         key.to_owned()
     } else {
-        format!("[{key:?}]")
+        format!("[{}]", quoted(key))
+    }
+}
+
+/// Text for an error: quoted, escaped, and cut where it is long.
+pub(crate) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 120;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+        None => format!("{text:?}"),
     }
 }

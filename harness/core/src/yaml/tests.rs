@@ -126,7 +126,7 @@ fn the_form_is_checked_before_the_content() {
     );
     assert_eq!(
         refused("labels: { 3: 4 }"),
-        "model.yaml:1:11: labels[\"?\"]: expected a key that is text, got the integer 3; quote it"
+        "model.yaml:1:11: labels: expected a key that is text, got the integer 3; quote it"
     );
     assert_eq!(
         refused("name: !secret a"),
