@@ -1,1 +1,155 @@
-//! Random sampling: generate and filter.
+//! Random sampling: draw N images and say of each how often its like came up.
+//!
+//! The generate-and-filter attack of Carlini et al. 2023, "Extracting Training Data from Diffusion
+//! Models" (USENIX Security; arXiv 2301.13188, sections 4.1 and 5.1): a model that has memorized an
+//! image gives it again and again, while two samples that it made up are hardly ever alike. The
+//! paper joins samples within a distance into a graph and keeps large cliques; here each sample's
+//! confidence is its degree in that graph, as a share: no clique has to be searched, and a
+//! threshold on it is left to whoever reads the findings.
+
+mod density;
+
+use density::Density;
+use eidetic_sdk::ndarray::Array4;
+use eidetic_sdk::{
+    Access, Attack, AttackPlugin, Context, Error, ErrorCode, Goal, LogLevel, Result, Sink, Target,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How many samples, and which of them are alike.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Samples to draw, with the indices 0..samples.
+    #[schemars(range(min = 1))]
+    pub samples: u64,
+    /// Samples asked for in one call; changes memory and speed, never the result.
+    #[schemars(range(min = 1))]
+    pub batch: u64,
+    /// Two samples at most this far apart are near duplicates: the root mean square difference of
+    /// their pixels in [0, 1].
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub near_l2: f64,
+    /// The density is counted over the first so many samples, which bounds memory and time where
+    /// there are more.
+    #[schemars(range(min = 2))]
+    pub density_over: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            samples: 256,
+            batch: 64,
+            near_l2: 0.05,
+            density_over: 4096,
+        }
+    }
+}
+
+/// The attack.
+pub struct Random(Options);
+
+eidetic_sdk::export_plugins!(attack Random);
+
+impl AttackPlugin for Random {
+    const ID: &'static str = "random";
+    const SUMMARY: &'static str =
+        "draws samples; confidence is the share of other samples that are near duplicates";
+    const GOAL: Goal = Goal::Extraction;
+    const ACCESS: Access = Access::Samples;
+    type Options = Options;
+
+    fn check(options: &Options) -> Result<()> {
+        for (key, got, least) in [
+            ("samples", options.samples, 1),
+            ("batch", options.batch, 1),
+            ("density_over", options.density_over, 2),
+        ] {
+            if got < least {
+                return Err(Error::bad_options(format!(
+                    "{key}: expected at least {least}, got {got}"
+                )));
+            }
+        }
+        let near = options.near_l2;
+        if !(0.0..=1.0).contains(&near) {
+            return Err(Error::bad_options(format!(
+                "near_l2: expected a distance in 0..=1, got {near}"
+            )));
+        }
+        Ok(())
+    }
+
+    fn make(options: Options) -> Result<Self> {
+        Self::check(&options)?;
+        Ok(Self(options))
+    }
+}
+
+impl Attack for Random {
+    /// Gives every batch to the sink as it comes. Where the calls end, the run is cancelled or the
+    /// service fails, the samples had so far get their confidence, and then the error is returned.
+    fn run(&self, target: &dyn Target, context: &dyn Context, sink: &dyn Sink) -> Result<()> {
+        let mut density = Density::new(self.0.near_l2, self.0.density_over);
+        let drawn = self.draw(target, context, sink, &mut density);
+        density.finish(sink)?;
+        drawn
+    }
+}
+
+impl Random {
+    fn draw(
+        &self,
+        target: &dyn Target,
+        context: &dyn Context,
+        sink: &dyn Sink,
+        density: &mut Density,
+    ) -> Result<()> {
+        let total = self.0.samples;
+        let mut done = 0;
+        while done < total {
+            if context.cancelled() {
+                return Err(Error::new(
+                    ErrorCode::Cancelled,
+                    format!("cancelled after {done} of {total} samples"),
+                ));
+            }
+            let count = self.0.batch.min(total - done);
+            let Some(images) = sample_affordable(target, done, count)? else {
+                context.log(LogLevel::Warn, "the budget of model calls ended early");
+                return Err(Error::new(
+                    ErrorCode::Budget,
+                    format!("the budget of model calls ended after {done} of {total} samples"),
+                )
+                .with_help("raise the limit of model calls, or lower `samples`"));
+            };
+            let first = sink.images(images.view())?;
+            density.add(first, &images, sink)?;
+            done += images.dim().0 as u64;
+            context.progress(done, total);
+        }
+        Ok(())
+    }
+}
+
+/// At most `count` samples from `first` on: as many as the calls that are left pay for, or none.
+/// Halves what is refused, so that how many samples a budget buys does not depend on the batch.
+fn sample_affordable(
+    target: &dyn Target,
+    first: u64,
+    mut count: u64,
+) -> Result<Option<Array4<u8>>> {
+    loop {
+        match target.sample_images(first, count as usize) {
+            Ok(images) => return Ok(Some(images)),
+            Err(error) if error.code != ErrorCode::Budget => return Err(error),
+            Err(_) if count == 1 => return Ok(None),
+            Err(_) => count /= 2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
