@@ -22,10 +22,10 @@ pub(crate) fn path(pinned: &Pinned) -> Option<PathBuf> {
 }
 
 /// Looks in the cache. A file that is not the pinned one to the bit is not loaded.
-pub(crate) fn attempt(pinned: Option<&Pinned>) -> Attempt {
+pub(crate) fn attempt(pinned: &Pinned) -> Attempt {
     let way = Found::Cache;
-    let Some((pinned, path)) = pinned.and_then(|pinned| Some((pinned, path(pinned)?))) else {
-        return Attempt::absent(way, "there is no cache folder for this user and machine");
+    let Some(path) = path(pinned) else {
+        return Attempt::absent(way, "there is no cache folder for this user");
     };
     if !path.exists() {
         return Attempt::absent(way, format!("no {}", path.display()));

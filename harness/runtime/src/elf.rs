@@ -164,6 +164,8 @@ pub fn check_elf(path: &Path) -> Result<(), ElfError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
     use super::*;
 
     /// A whole library that is surely there: the C library that this test itself runs on.
@@ -250,6 +252,24 @@ mod tests {
                 matches!(error, ElfError::Damaged { .. }),
                 "byte {at}: {error}"
             );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_library_cut_anywhere_is_refused(part in 0.0_f64..1.0) {
+            let bytes = whole();
+            let keep = (bytes.len() as f64 * part) as usize;
+            prop_assert!(check(&bytes[..keep]).is_err());
+        }
+
+        #[test]
+        fn damaged_headers_never_panic(at in 0_usize..1024, value in any::<u8>()) {
+            let mut bytes = whole();
+            bytes[at] = value;
+            let _ = check(&bytes);
         }
     }
 }

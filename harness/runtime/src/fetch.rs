@@ -15,7 +15,7 @@ use tempfile::{NamedTempFile, TempDir};
 use crate::python::last_line;
 use crate::{Error, cache, library};
 
-/// The one package that is fetched for a machine.
+/// A package with one library in it, known to the bit.
 pub(crate) struct Pinned {
     /// Version of the package.
     pub(crate) version: &'static str,
@@ -27,28 +27,24 @@ pub(crate) struct Pinned {
     pub(crate) library_sha256: &'static str,
 }
 
+/// The package that is fetched for this machine.
 #[cfg(target_arch = "x86_64")]
-const PINNED: Option<Pinned> = Some(Pinned {
+pub(crate) const PINNED: Pinned = Pinned {
     version: "1.24.4",
     platform: "manylinux_2_28_x86_64",
     wheel_sha256: "0d640eb9f3782689b55cfa715094474cd5662f2f137be6a6f847a594b6e9705c",
     library_sha256: "2d518e11c7767f9fdc4413bdbeb45acf30db504ff76a82fc19d9238a3f9f6c24",
-});
+};
+/// The package that is fetched for this machine.
 #[cfg(target_arch = "aarch64")]
-const PINNED: Option<Pinned> = Some(Pinned {
+pub(crate) const PINNED: Pinned = Pinned {
     version: "1.24.4",
     platform: "manylinux_2_28_aarch64",
     wheel_sha256: "1a5c5a544b22f90859c88617ecb30e161ee3349fcc73878854f43d77f00558b5",
     library_sha256: "f373ae5fd4d878ed17ebea26e5480bd3d0a15e3bd6bc94b878e6c1b73998d22a",
-});
+};
 
 impl Pinned {
-    /// The package for this machine; `None` where there is none.
-    pub(crate) fn here() -> Option<&'static Self> {
-        const HERE: Option<&Pinned> = PINNED.as_ref();
-        HERE
-    }
-
     /// `libonnxruntime.so.1.24.4`.
     pub(crate) fn file_name(&self) -> String {
         format!("libonnxruntime.so.{}", self.version)

@@ -5,6 +5,12 @@
 //! and models opened for batched inference ([`Sessions`]). It does not know what a diffusion model
 //! is: names, shapes and preconditioning belong to the caller.
 
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+compile_error!("eidetic-runtime knows ONNX Runtime for Linux on x86_64 and aarch64 only");
+
 mod attempt;
 mod cache;
 mod device;

@@ -4,8 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::attempt::{Attempt, Outcome};
-use crate::fetch::{self, Pinned};
+use crate::fetch::{PINNED, fetch};
 use crate::{Error, Found, Library, cache, python};
+
+/// Why nothing is fetched.
+const OFFLINE: &str = "not allowed (--offline)";
 
 /// What the user said about where ONNX Runtime is.
 #[derive(Debug, Clone, Default)]
@@ -57,10 +60,10 @@ pub fn attempts(search: &Search) -> Vec<Attempt> {
         Some((way, path)) => Attempt::check(way, named_file(&path)),
         None => unnamed(),
     };
-    let pip = match (search.offline, Pinned::here()) {
-        (true, _) => "not allowed (--offline)".to_owned(),
-        (false, None) => no_package(),
-        (false, Some(pinned)) => format!("would fetch {} when it is needed", pinned.version),
+    let pip = if search.offline {
+        OFFLINE.to_owned()
+    } else {
+        format!("would fetch {} when it is needed", PINNED.version)
     };
     let pip = Attempt::absent(Found::Fetched, pip);
     vec![named, beside_binary(), in_cache(), in_python(), pip]
@@ -96,7 +99,7 @@ fn beside_binary() -> Attempt {
 }
 
 fn in_cache() -> Attempt {
-    cache::attempt(Pinned::here())
+    cache::attempt(&PINNED)
 }
 
 fn in_python() -> Attempt {
@@ -109,18 +112,11 @@ fn in_python() -> Attempt {
 fn fetched(offline: bool) -> Result<Library, Attempt> {
     let way = Found::Fetched;
     if offline {
-        return Err(Attempt::absent(way, "not allowed (--offline)"));
+        return Err(Attempt::absent(way, OFFLINE));
     }
-    let Some(pinned) = Pinned::here() else {
-        return Err(Attempt::absent(way, no_package()));
-    };
-    fetch::fetch(pinned)
+    fetch(&PINNED)
         .and_then(|path| Library::check(&path, way))
         .map_err(|error| Attempt::absent(way, error.to_string()))
-}
-
-fn no_package() -> String {
-    format!("no package is pinned for {}", std::env::consts::ARCH)
 }
 
 fn in_folder(way: Found, folder: &Path) -> Attempt {
