@@ -87,9 +87,9 @@ pub fn ams(best: &[f64], band: Band) -> Result<Proportion, Error> {
 
 /// How many different training images were matched by a number of generated ones.
 ///
-/// Its quotient is no share: one generated image may match many training images, so it may pass
-/// 1. It has no interval over images either, since the number of different matches grows with
-/// the number of images in its own way; repeat over seeds for one.
+/// Its quotient is no share: one generated image may match many training images, so it is not
+/// bounded by 1. It has no interval over images either, since the number of different matches
+/// grows with the number of images in its own way; repeat over seeds for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Distinct {
     /// Different training images (or groups) that were matched.
