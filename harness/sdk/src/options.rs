@@ -38,14 +38,14 @@ pub(crate) fn resolve<O: Options>(json: &str, check: fn(&O) -> Result<()>) -> Re
     let resolved = serde_json::to_value(&options).map_err(failed)?;
     let given: Value =
         serde_json::from_str(if json.trim().is_empty() { "{}" } else { json }).map_err(failed)?;
-    if let (Some(given), Some(known)) = (given.as_object(), resolved.as_object()) {
-        if let Some(key) = given.keys().find(|key| !known.contains_key(*key)) {
-            let known: Vec<&str> = known.keys().map(String::as_str).collect();
-            return Err(Error::bad_options(format!(
-                "unknown option `{key}`, expected one of {}",
-                known.join(", ")
-            )));
-        }
+    if let (Some(given), Some(known)) = (given.as_object(), resolved.as_object())
+        && let Some(key) = given.keys().find(|key| !known.contains_key(*key))
+    {
+        let known: Vec<&str> = known.keys().map(String::as_str).collect();
+        return Err(Error::bad_options(format!(
+            "unknown option `{key}`, expected one of {}",
+            known.join(", ")
+        )));
     }
     serde_json::to_string(&resolved).map_err(failed)
 }

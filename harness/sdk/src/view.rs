@@ -1,6 +1,6 @@
 //! Between ndarray views and the boundary's tensors, without a copy.
 
-use eidetic_abi::tensor::{Element, TensorMut, TensorRef};
+use eidetic_abi::tensor::{Element, Shape, TensorMut, TensorRef};
 use ndarray::{ArrayView, ArrayView4, ArrayViewMut, ArrayViewMut4, Dimension, Ix4};
 
 use crate::error::{Error, Result};
@@ -12,16 +12,17 @@ fn not_contiguous(name: &str) -> Error {
     .with_help("call as_standard_layout() or to_owned() first")
 }
 
+fn too_many_dimensions(name: &str, dims: &[usize]) -> Error {
+    Error::bad_input(format!("{name}: shape {dims:?} has more than 8 dimensions"))
+}
+
 /// A tensor over a view.
 pub(crate) fn tensor<'a, T: Element, D: Dimension>(
     view: ArrayView<'a, T, D>,
     name: &str,
 ) -> Result<TensorRef<'a>> {
-    let dims = view.shape().to_vec();
     let data = view.to_slice().ok_or_else(|| not_contiguous(name))?;
-    TensorRef::new(data, &dims).ok_or_else(|| {
-        Error::bad_input(format!("{name}: shape {dims:?} has more than 8 dimensions"))
-    })
+    TensorRef::new(data, view.shape()).ok_or_else(|| too_many_dimensions(name, view.shape()))
 }
 
 /// A writable tensor over a view.
@@ -29,11 +30,9 @@ pub(crate) fn tensor_mut<'a, T: Element, D: Dimension>(
     view: ArrayViewMut<'a, T, D>,
     name: &str,
 ) -> Result<TensorMut<'a>> {
-    let dims = view.shape().to_vec();
+    let dims = view.raw_dim();
     let data = view.into_slice().ok_or_else(|| not_contiguous(name))?;
-    TensorMut::new(data, &dims).ok_or_else(|| {
-        Error::bad_input(format!("{name}: shape {dims:?} has more than 8 dimensions"))
-    })
+    TensorMut::new(data, dims.slice()).ok_or_else(|| too_many_dimensions(name, dims.slice()))
 }
 
 /// A view over a tensor.
@@ -49,8 +48,11 @@ pub(crate) fn read<'a, T: Element, D: Dimension>(
     Ok(ArrayView::from_shape(dims, data)?)
 }
 
-fn four(dims: Vec<usize>, name: &str) -> Result<Ix4> {
-    let [b, c, h, w] = dims[..] else {
+fn four(shape: Shape, name: &str) -> Result<Ix4> {
+    let mut dims = shape.dims();
+    let four = [dims.next(), dims.next(), dims.next(), dims.next()];
+    let ([Some(b), Some(c), Some(h), Some(w)], None) = (four, dims.next()) else {
+        let dims: Vec<usize> = shape.dims().collect();
         return Err(Error::bad_input(format!(
             "{name}: expected [B, C, H, W], got shape {dims:?}"
         )));
@@ -63,7 +65,7 @@ pub(crate) fn read4<'a, T: Element>(
     tensor: &TensorRef<'a>,
     name: &str,
 ) -> Result<ArrayView4<'a, T>> {
-    read(tensor, four(tensor.shape().dims().collect(), name)?, name)
+    read(tensor, four(tensor.shape(), name)?, name)
 }
 
 /// A writable view of any fixed rank over a tensor.
@@ -87,6 +89,6 @@ pub(crate) fn write4<'a, T: Element>(
     tensor: TensorMut<'a>,
     name: &str,
 ) -> Result<ArrayViewMut4<'a, T>> {
-    let dims = four(tensor.shape().dims().collect(), name)?;
+    let dims = four(tensor.shape(), name)?;
     write(tensor, dims, name)
 }
