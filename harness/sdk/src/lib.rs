@@ -19,6 +19,7 @@ pub mod info;
 pub mod mitigation;
 pub mod model;
 pub mod options;
+pub mod pixels;
 #[doc(hidden)]
 pub mod private;
 pub mod random;
