@@ -1,8 +1,10 @@
 //! The harness: datasets, models, plugins, suites, runs, scores and boards.
 
+pub mod cell;
 pub mod dataset;
 pub mod files;
 pub mod model;
+pub mod plan;
 pub mod plugin;
 pub mod suggest;
 pub mod suite;

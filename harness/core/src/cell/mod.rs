@@ -1,0 +1,13 @@
+//! A cell: dataset x model x mitigation x attack x seed. What it is made of, what came out, what
+//! is kept of it. No running and no scoring here.
+
+mod findings;
+mod record;
+mod spec;
+
+pub use findings::{Extracted, Findings, FindingsError, Inferred, Reconstructed};
+pub use record::{Metric, PerImage, Record, RecordError, Scores, Status, Times};
+pub use spec::{
+    AttackSpec, CellSpec, DatasetSpec, ModelOrigin, ModelSpec, PluginSpec, RuntimeSpec,
+    access_name, goal_name, stage_names,
+};

@@ -1,0 +1,251 @@
+//! The JSON of a cell: what it was, how it ended, what it scored. Never trusted when damaged.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::spec::CellSpec;
+use crate::files::{sha256_hex, write_atomic};
+
+const FORMAT: u32 = 1;
+
+/// How a cell ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Status {
+    /// As it should.
+    #[serde(rename = "ok")]
+    Ok,
+    /// The combination cannot run; the reason says why.
+    #[serde(rename = "n/a")]
+    NotApplicable,
+    /// Something failed; what was found before still counts.
+    #[serde(rename = "failed")]
+    Failed,
+    /// It took longer than the suite's `cell_timeout`.
+    #[serde(rename = "timed out")]
+    TimedOut,
+}
+
+impl Status {
+    /// As it stands on the board.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::NotApplicable => "n/a",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed out",
+        }
+    }
+
+    /// Whether running again would give the same, so that it is not run again.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Ok | Self::NotApplicable)
+    }
+}
+
+/// One figure with its interval and its control.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// Such as `nn_ratio_below_0.333`, `l2_p05`, `ums_nl2_generated_below_1.4`.
+    pub name: String,
+    /// The figure against the members; absent with a reason.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub value: Option<f64>,
+    /// Lower end of the 95 % interval.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub low: Option<f64>,
+    /// Upper end of the 95 % interval.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub high: Option<f64>,
+    /// The same figure against as many holdout images.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub control: Option<f64>,
+    /// Lower end of the control's interval.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub control_low: Option<f64>,
+    /// Upper end of the control's interval.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub control_high: Option<f64>,
+    /// What was counted: images, candidates.
+    pub n: u64,
+    /// How the interval was made: `wilson`, `bootstrap`, `delong`; empty without one.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub interval: String,
+    /// Why a figure is missing.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub reason: String,
+}
+
+/// Scores of each image, column by column; a column is absent where its figure is missing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PerImage {
+    /// Integer columns, such as the matched member's index in the dataset.
+    pub index: BTreeMap<String, Vec<u64>>,
+    /// Real columns, such as `l2` and `nn_ratio`, against members and, with the suffix
+    /// `_control`, against holdout.
+    pub value: BTreeMap<String, Vec<f64>>,
+}
+
+/// What the findings were worth.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Digest of the findings' id and the revision of every metric: another revision scores the
+    /// same findings again, without running the attack.
+    pub id: String,
+    /// Name of the metric that the board ranks by.
+    pub headline: String,
+    /// Every figure, sorted by name.
+    pub metrics: Vec<Metric>,
+    /// Distinct members (groups of duplicates) that were extracted; of extraction only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unique_extracted: Option<u64>,
+    /// Each image's scores.
+    pub per_image: PerImage,
+}
+
+/// One cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of this format.
+    pub format: u32,
+    /// The cell's id, [`CellSpec::id`] of `spec`.
+    pub id: String,
+    /// What it was.
+    pub spec: CellSpec,
+    /// How it ended.
+    pub status: Status,
+    /// Why, where it is not ok.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub reason: String,
+    /// Model calls that the attack made; absent where a crash hid it.
+    pub model_calls: Option<u64>,
+    /// Model calls that an output stage caused by rejecting.
+    pub defence_calls: Option<u64>,
+    /// Stages of the mitigation that applied.
+    pub stages_applied: Vec<String>,
+    /// Images that the model was trained on, where it is known.
+    pub n_trained: Option<u64>,
+    /// SHA-256 of the model as served (folder or plugin), hex.
+    pub model_sha256: String,
+    /// Findings: images, reconstructions or scores.
+    pub n: u64,
+    /// SHA-256 of the file of findings beside this one; empty where there is none.
+    pub findings_sha256: String,
+    /// What the findings were worth; absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub scores: Option<Scores>,
+    /// Last lines of the process's stderr, where it failed.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub stderr_tail: String,
+    /// SHA-256 of all the rest of this file.
+    pub checksum: String,
+}
+
+/// Seconds and host facts, which differ from run to run and so lie beside the record.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Times {
+    /// Wall-clock seconds of the cell's process.
+    pub seconds: f64,
+    /// Version of the harness.
+    pub harness: String,
+    /// Processor.
+    pub processor: String,
+    /// Threads that the cell had.
+    pub threads: usize,
+}
+
+/// Why a record cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// It cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{}: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Record {
+    /// A record of a cell that has only a status and a reason so far.
+    pub fn new(spec: CellSpec, status: Status, reason: String) -> Self {
+        Self {
+            format: FORMAT,
+            id: spec.id(),
+            spec,
+            status,
+            reason,
+            model_calls: None,
+            defence_calls: None,
+            stages_applied: Vec::new(),
+            n_trained: None,
+            model_sha256: String::new(),
+            n: 0,
+            findings_sha256: String::new(),
+            scores: None,
+            stderr_tail: String::new(),
+            checksum: String::new(),
+        }
+    }
+
+    /// Writes it atomically, with its checksum.
+    ///
+    /// # Errors
+    /// The system's: disk full, read-only folder; with the path.
+    pub fn write(&mut self, path: &Path) -> io::Result<()> {
+        self.checksum = self.checksum();
+        let json = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
+        write_atomic(path, &[&json[..], b"\n"].concat())
+    }
+
+    /// Reads one and checks format, id and checksum.
+    ///
+    /// # Errors
+    /// [`RecordError`], naming the file and what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, RecordError> {
+        let bytes = fs::read(path).map_err(|source| RecordError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let damaged = |reason: String| RecordError::Damaged {
+            path: path.to_owned(),
+            reason,
+        };
+        let record: Self = serde_json::from_slice(&bytes)
+            .map_err(|error| damaged(format!("not a whole cell: {error}")))?;
+        if record.format != FORMAT {
+            let got = record.format;
+            return Err(damaged(format!("expected format {FORMAT}, got {got}")));
+        }
+        if record.checksum() != record.checksum {
+            return Err(damaged("its checksum does not fit its content".into()));
+        }
+        let id = record.spec.id();
+        if id != record.id {
+            return Err(damaged(format!(
+                "expected id {id} for its content, got {}",
+                record.id
+            )));
+        }
+        Ok(record)
+    }
+
+    fn checksum(&self) -> String {
+        let mut bare = self.clone();
+        bare.checksum.clear();
+        // A record holds no map with other than string keys, so that this cannot fail.
+        sha256_hex(&serde_json::to_vec(&bare).expect("a record is always JSON"))
+    }
+}

@@ -1,0 +1,29 @@
+//! The cells of a suite, in the suite's order.
+
+use crate::cell::CellSpec;
+
+/// One cell that a suite asks for, or that is the twin of one.
+#[derive(Debug, Clone)]
+pub struct PlannedCell {
+    /// [`CellSpec::id`].
+    pub id: String,
+    /// What it is.
+    pub spec: CellSpec,
+    /// Why it cannot run, where that is known before it does.
+    pub not_applicable: Option<String>,
+    /// Id of the same attack on the clean twin, another cell of the same plan.
+    pub twin: Option<String>,
+    /// Whether it has a row of its own; cells that are only somebody's twin have none.
+    pub listed: bool,
+}
+
+/// Every cell of a suite.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The suite's name.
+    pub suite: String,
+    /// The suite's version.
+    pub suite_version: u64,
+    /// Its cells, each id once.
+    pub cells: Vec<PlannedCell>,
+}
