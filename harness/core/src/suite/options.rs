@@ -20,9 +20,14 @@ impl Options {
         &self.0
     }
 
+    /// The options as a JSON value: always an object.
+    pub fn to_value(&self) -> Value {
+        Value::Object(self.0.clone())
+    }
+
     /// The options as the one JSON string that crosses to a plugin.
     pub fn to_json(&self) -> String {
-        Value::Object(self.0.clone()).to_string()
+        self.to_value().to_string()
     }
 
     /// Whether none were given; serde's `skip_serializing_if` asks.
