@@ -16,6 +16,8 @@ mod mitigation;
 mod model;
 mod options;
 mod reader;
+#[cfg(test)]
+mod refusal_tests;
 mod sampler;
 #[cfg(test)]
 mod tests;
