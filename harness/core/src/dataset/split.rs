@@ -1,12 +1,4 @@
 //! The split of a dataset into members, holdout and aux.
-//!
-//! A split can be made again from this description alone. Let `key` be SHA-256 of the ASCII
-//! bytes `eidetic split 1\n`, the dataset's digest (64 hexadecimal digits), and the seed (u64,
-//! little-endian). The place of a group of duplicates is SHA-256 of `key` and the index of its
-//! lowest image (u32, little-endian); the groups are put in ascending order of that, compared
-//! as bytes. Members, then holdout, then aux walk this order and take each group that no
-//! earlier part took and that does not exceed what is still wanted, its images in ascending
-//! order. So every part is a random draw of whole groups from one distribution, in random order.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -59,6 +51,14 @@ impl fmt::Display for Part {
 }
 
 /// Disjoint parts of a dataset as indices of its images; no group of duplicates lies in two.
+///
+/// A split can be made again from this description alone. Let `key` be SHA-256 of the ASCII
+/// bytes `eidetic split 1\n`, the dataset's digest (64 hexadecimal digits), and the seed (u64,
+/// little-endian). The place of a group of duplicates is SHA-256 of `key` and the index of its
+/// lowest image (u32, little-endian); the groups are put in ascending order of that, compared
+/// as bytes. Members, then holdout, then aux walk this order and take each group that no
+/// earlier part took and that does not exceed what is still wanted, its images in ascending
+/// order. So every part is a random draw of whole groups from one distribution, in random order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
     /// What was asked for.
@@ -75,7 +75,7 @@ pub struct Split {
 }
 
 impl Split {
-    /// Splits `dataset`, in the way that the source of this module describes.
+    /// Splits `dataset` in the way that [`Split`] describes.
     ///
     /// # Errors
     /// [`Error::NoMembers`], [`Error::SmallHoldout`], [`Error::TooLarge`],

@@ -39,7 +39,7 @@ struct Case {
     parts: [Vec<u32>; 3],
 }
 
-/// `fixtures/make.py` wrote these splits from the description of this module.
+/// `fixtures/make.py` wrote these splits from the description of [`Split`].
 #[test]
 fn splits_equal_an_independent_implementation() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/splits.json")).unwrap();
@@ -324,7 +324,7 @@ proptest! {
             }
         }
         // Whole groups: what is used of a group is all of it.
-        for (&group, _) in &home {
+        for &group in home.keys() {
             let size = groups.iter().filter(|&&name| name == group).count();
             let used = seen.iter().filter(|&&i| split.group_of(i) == group).count();
             prop_assert_eq!(size, used);
