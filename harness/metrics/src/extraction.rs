@@ -137,37 +137,14 @@ impl Neighbourhoods {
     }
 }
 
-/// The share of images with nn_ratio below `threshold`; missing where nn_ratio is.
+/// Whether each image has an nn_ratio below `threshold`; missing where nn_ratio is.
 ///
 /// # Errors
 /// The threshold is NaN.
-pub fn memorized(
+pub fn is_memorized(
     scores: &[ExtractionScore],
     threshold: f64,
-) -> Result<Measured<Proportion>, Error> {
-    Ok(flags(scores, threshold)?.map(Proportion::count))
-}
-
-/// How many different training images (groups, where representatives were searched) were matched
-/// with an nn_ratio below `threshold`; missing where nn_ratio is.
-///
-/// # Errors
-/// The threshold is NaN.
-pub fn unique_extracted(
-    scores: &[ExtractionScore],
-    threshold: f64,
-) -> Result<Measured<Distinct>, Error> {
-    Ok(flags(scores, threshold)?.map(|flags| {
-        let extracted = scores.iter().zip(flags).filter(|(_, flag)| *flag);
-        let distinct: BTreeSet<u32> = extracted.map(|(score, _)| score.matched).collect();
-        Distinct {
-            distinct: distinct.len() as u64,
-            generated: scores.len() as u64,
-        }
-    }))
-}
-
-fn flags(scores: &[ExtractionScore], threshold: f64) -> Result<Measured<Vec<bool>>, Error> {
+) -> Result<Measured<Vec<bool>>, Error> {
     if threshold.is_nan() {
         return Err(Error::Parameter {
             name: "threshold",
@@ -179,4 +156,34 @@ fn flags(scores: &[ExtractionScore], threshold: f64) -> Result<Measured<Vec<bool
         .iter()
         .map(|score| score.nn_ratio.map(|ratio| ratio < threshold))
         .collect())
+}
+
+/// The share of images with nn_ratio below `threshold`; missing where nn_ratio is.
+///
+/// # Errors
+/// The threshold is NaN.
+pub fn memorized(
+    scores: &[ExtractionScore],
+    threshold: f64,
+) -> Result<Measured<Proportion>, Error> {
+    Ok(is_memorized(scores, threshold)?.map(Proportion::count))
+}
+
+/// How many different training images (groups, where representatives were searched) were matched
+/// with an nn_ratio below `threshold`; missing where nn_ratio is.
+///
+/// # Errors
+/// The threshold is NaN.
+pub fn unique_extracted(
+    scores: &[ExtractionScore],
+    threshold: f64,
+) -> Result<Measured<Distinct>, Error> {
+    Ok(is_memorized(scores, threshold)?.map(|flags| {
+        let extracted = scores.iter().zip(flags).filter(|(_, flag)| *flag);
+        let distinct: BTreeSet<u32> = extracted.map(|(score, _)| score.matched).collect();
+        Distinct {
+            distinct: distinct.len() as u64,
+            generated: scores.len() as u64,
+        }
+    }))
 }

@@ -11,6 +11,7 @@
 //! | how much of the set was? | [`memorized`], [`unique_extracted`], [`ams`], [`Ums`], [`ums_l2`] |
 //! | how are scores spread? | [`percentiles`], [`Histogram`] |
 //! | can members be told apart? | [`Roc`]: AUC, TPR at FPR <= x |
+//! | is that more than chance? | [`excess`] over the control of the same findings |
 //! | how sure is that? | [`Proportion`], [`Bootstrap`], [`student_t`]: 95 % intervals |
 //!
 //! A figure is either an [`Error`] (the input is wrong), [`Measured::Missing`] (the input is
@@ -43,6 +44,7 @@ mod bands;
 mod bootstrap;
 mod duplicates;
 mod error;
+mod excess;
 mod extraction;
 mod images;
 mod interval;
@@ -56,9 +58,10 @@ pub use bands::{Band, Distinct, Ums, ams, ums_l2, ums_scaled_l2};
 pub use bootstrap::Bootstrap;
 pub use duplicates::{Groups, duplicate_groups};
 pub use error::Error;
+pub use excess::excess;
 pub use extraction::{
     ExtractionScore, NL2_ALPHA, NL2_MIN_TRAINING, NL2_NEIGHBOURS, NN_RATIO_MEMORIZED,
-    extraction_scores, memorized, nl2, nn_ratio, unique_extracted,
+    extraction_scores, is_memorized, memorized, nl2, nn_ratio, unique_extracted,
 };
 pub use images::{Images, l2, squared_distance};
 pub use interval::{CONFIDENCE, Proportion, student_t};

@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use eidetic_metrics::{
-    Band, Bootstrap, Images, Proportion, Roc, Ums, ams, duplicate_groups, extraction_scores, l2,
-    nearest, nearest_others, percentiles, squared_distance, student_t, ums_l2,
+    Band, Bootstrap, Images, Proportion, Roc, Ums, ams, duplicate_groups, excess,
+    extraction_scores, l2, nearest, nearest_others, percentiles, squared_distance, student_t,
+    ums_l2,
 };
 use proptest::prelude::*;
 
@@ -281,7 +282,7 @@ fn uniform(stream: u64, n: usize) -> Vec<f64> {
 #[test]
 fn simulated_intervals_cover_as_they_say() {
     const RUNS: u64 = 400;
-    let (mut of_mean, mut of_seeds, mut of_auc) = (0, 0, 0);
+    let (mut of_mean, mut of_seeds, mut of_auc, mut of_excess) = (0, 0, 0, 0);
     for run in 0..RUNS {
         let values = uniform(run, 60);
         let covers = |of: eidetic_metrics::Estimate, truth| of.low <= truth && truth <= of.high;
@@ -297,6 +298,9 @@ fn simulated_intervals_cover_as_they_say() {
             student_t(&values[..5]).unwrap().value().unwrap(),
             0.5,
         ));
+        let below = |share: f64| values.iter().map(|&u| u < share).collect::<Vec<_>>();
+        let paired = excess(&below(0.4), &below(0.1)).unwrap().value().unwrap();
+        of_excess += u64::from(covers(paired, 0.3));
         // P(u + 0.3 > v) for u, v uniform is 1 - 0.7^2 / 2.
         let members: Vec<f64> = values.iter().map(|u| u + 0.3).collect();
         let roc = Roc::new(&members, &uniform(run + RUNS, 60))
@@ -305,7 +309,13 @@ fn simulated_intervals_cover_as_they_say() {
             .unwrap();
         of_auc += u64::from(covers(roc.auc().value().unwrap(), 0.755));
     }
-    for (name, covered) in [("bootstrap", of_mean), ("t", of_seeds), ("DeLong", of_auc)] {
+    let all = [
+        ("bootstrap", of_mean),
+        ("t", of_seeds),
+        ("DeLong", of_auc),
+        ("excess", of_excess),
+    ];
+    for (name, covered) in all {
         let share = covered as f64 / RUNS as f64;
         assert!(
             (0.90..=0.99).contains(&share),

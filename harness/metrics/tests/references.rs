@@ -3,8 +3,8 @@
 
 use eidetic_metrics::{
     Band, Bootstrap, Estimate, Histogram, Images, Measured, NN_RATIO_MEMORIZED, Proportion, Roc,
-    ams, duplicate_groups, extraction_scores, memorized, nearest, percentiles, student_t, ums_l2,
-    ums_scaled_l2, unique_extracted,
+    ams, duplicate_groups, excess, extraction_scores, memorized, nearest, percentiles, student_t,
+    ums_l2, ums_scaled_l2, unique_extracted,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -216,6 +216,7 @@ fn roc_is_that_of_scikit_learn_and_delong() {
 struct Intervals {
     proportions: Vec<Counted>,
     seeds: Vec<Seeds>,
+    excess: Vec<Paired>,
     values: Vec<f64>,
     bootstrap_mean: [f64; 2],
     bootstrap_median: [f64; 2],
@@ -231,6 +232,15 @@ struct Counted {
     trials: u64,
     wilson: [f64; 2],
     clopper_pearson: [f64; 2],
+}
+
+/// Counts of images that hit (both, the members only, the holdout only, neither).
+#[derive(Deserialize)]
+struct Paired {
+    table: [usize; 4],
+    value: f64,
+    low: f64,
+    high: f64,
 }
 
 #[derive(Deserialize)]
@@ -261,7 +271,20 @@ fn intervals_are_those_of_statsmodels_and_scipy() {
         assert_close(got.value().unwrap().value, of.mean, 1e-12);
         assert_interval(got, [of.low, of.high], 1e-9);
     }
-    assert_eq!((set.proportions.len(), set.seeds.len()), (9, 5));
+    for of in &set.excess {
+        let cells = [(true, true), (true, false), (false, true), (false, false)];
+        let each = cells.into_iter().zip(of.table);
+        let (score, control): (Vec<_>, Vec<_>) = each
+            .flat_map(|(cell, count)| std::iter::repeat_n(cell, count))
+            .unzip();
+        let got = excess(&score, &control).unwrap();
+        assert_close(got.value().unwrap().value, of.value, 1e-12);
+        assert_interval(got, [of.low, of.high], 1e-12);
+    }
+    assert_eq!(
+        (set.proportions.len(), set.seeds.len(), set.excess.len()),
+        (9, 5, 6)
+    );
 }
 
 #[test]
