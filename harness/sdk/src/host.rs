@@ -1,6 +1,6 @@
 //! What the host offers to plugins. A plugin calls these; a test may implement them.
 
-use ndarray::{Array4, ArrayView3, ArrayView4, ArrayViewMut2, ArrayViewMut4, Dim};
+use ndarray::{Array4, ArrayView3, ArrayView4, ArrayViewMut2, ArrayViewMut4};
 
 pub use eidetic_abi::host::{Access, LogLevel};
 
@@ -108,9 +108,7 @@ pub trait Target: Send + Sync {
     /// # Errors
     /// As `sample`.
     fn sample_images(&self, first_index: u64, count: usize) -> Result<Array4<u8>> {
-        let image = self.info()?.image;
-        let dims = [image.channels, image.height, image.width].map(|n| n as usize);
-        let mut out = Array4::zeros(Dim([count, dims[0], dims[1], dims[2]]));
+        let mut out = Array4::zeros(self.info()?.image_dim(count));
         self.sample(SampleRequest::unconditional(first_index), out.view_mut())?;
         Ok(out)
     }
@@ -186,4 +184,24 @@ pub trait Denoiser: Send + Sync {
         cotangent: ArrayView4<'_, f32>,
         out: ArrayViewMut4<'_, f32>,
     ) -> Result<()>;
+}
+
+/// What an attack with access to the denoiser hands to [`crate::sampler::draw`].
+impl Denoiser for &(dyn Target + '_) {
+    fn info(&self) -> Result<ModelInfo> {
+        Target::info(*self)
+    }
+
+    fn denoise(&self, batch: Batch<'_>, out: ArrayViewMut4<'_, f32>) -> Result<()> {
+        Target::denoise(*self, batch, out)
+    }
+
+    fn denoise_vjp(
+        &self,
+        batch: Batch<'_>,
+        cotangent: ArrayView4<'_, f32>,
+        out: ArrayViewMut4<'_, f32>,
+    ) -> Result<()> {
+        Target::denoise_vjp(*self, batch, cotangent, out)
+    }
 }

@@ -71,6 +71,16 @@ impl ModelInfo {
         self.latent.map_or(self.image, |latent| latent.shape)
     }
 
+    /// `[B, C, H, W]` of what `denoise` works on, without extra channels.
+    pub fn space_dim(&self, rows: usize) -> [usize; 4] {
+        dim(self.space(), rows)
+    }
+
+    /// `[B, C, H, W]` of images in pixels.
+    pub fn image_dim(&self, rows: usize) -> [usize; 4] {
+        dim(self.image, rows)
+    }
+
     /// What is wrong with it, if anything: an empty shape, a range of sigma that is none.
     pub fn fault(&self) -> Option<String> {
         let shape = self.space();
@@ -95,4 +105,9 @@ impl ModelInfo {
         }
         (!self.denoises && !self.samples).then(|| "it neither denoises nor samples".into())
     }
+}
+
+fn dim(shape: ImageShape, rows: usize) -> [usize; 4] {
+    let [c, h, w] = [shape.channels, shape.height, shape.width].map(|n| n as usize);
+    [rows, c, h, w]
 }

@@ -1,5 +1,7 @@
 //! The ball of estimates that count as memorized, and the push out of it.
 
+use eidetic_sdk::pixels::to_unit;
+
 /// { p : |p - n1| < ratio |p - n2| } for two training images: for ratio < 1 a ball around
 /// c = (n1 - ratio^2 n2) / (1 - ratio^2) of radius ratio |n1 - n2| / (1 - ratio^2) (Apollonius).
 pub(crate) struct Ball {
@@ -10,9 +12,8 @@ pub(crate) struct Ball {
     radius: f64,
 }
 
-/// Levels 0..=255 to [-1, 1].
 fn pixel(level: u8) -> f64 {
-    f64::from(level) / 127.5 - 1.0
+    f64::from(to_unit(level))
 }
 
 fn norm(values: impl Iterator<Item = f64>) -> f64 {

@@ -32,6 +32,7 @@ mod ball;
 use ball::Ball;
 use eidetic_metrics::{Images, duplicate_groups, nearest};
 use eidetic_sdk::ndarray::{Array4, ArrayView4, ArrayViewMut4};
+use eidetic_sdk::pixels::to_u8;
 use eidetic_sdk::{
     Batch, Denoiser, Error, Mitigation, MitigationPlugin, Result, Stages, TrainingSet,
 };
@@ -193,10 +194,7 @@ impl Repel {
         let dim = self.shape.iter().product();
         let training = Images::new(&self.training, dim).map_err(refused)?;
         // The neighbours of what would be emitted: an estimate beyond [-1, 1] is clipped, NaN is 0.
-        let levels: Vec<u8> = values
-            .iter()
-            .map(|v| (v * 127.5 + 127.5).round() as u8)
-            .collect();
+        let levels: Vec<u8> = values.iter().copied().map(to_u8).collect();
         let found =
             nearest(Images::new(&levels, dim).map_err(refused)?, training, 2).map_err(refused)?;
         let ball = |(i, estimate): (usize, &[f32])| {

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use eidetic_metrics::{Measured, NN_RATIO_MEMORIZED, extraction_scores, memorized};
 use eidetic_sdk::ndarray::{Axis, Zip};
+use eidetic_sdk::pixels::{to_u8, to_unit};
 use eidetic_sdk::registration::{make_mitigation, resolve_options};
 use eidetic_sdk::sampler::{RowNoise, Sampler, SamplerKind, draw};
 use eidetic_sdk::{ErrorCode, ImageShape, ModelInfo, conformance};
@@ -15,7 +16,7 @@ struct Memorizer(Array4<f32>);
 
 impl Memorizer {
     fn of(images: &Array4<u8>) -> Self {
-        Self(images.mapv(|level| f32::from(level) / 127.5 - 1.0))
+        Self(images.mapv(to_unit))
     }
 }
 
@@ -120,12 +121,11 @@ fn fashion_mnist(first: usize, count: usize) -> Array4<u8> {
 /// Samples as they would be emitted.
 fn samples(denoiser: &dyn Denoiser, ids: &[u64]) -> Array4<u8> {
     let info = denoiser.info().unwrap();
-    let image = [info.image.channels, info.image.height, info.image.width].map(|n| n as usize);
-    let mut out = Array4::zeros((ids.len(), image[0], image[1], image[2]));
+    let mut out = Array4::zeros(info.image_dim(ids.len()));
     let sampler = Sampler::for_model(SamplerKind::Heun, &info);
     let mut noise = RowNoise::new(3, "sample", ids);
     draw(&sampler, denoiser, ids, &[], &mut noise, out.view_mut()).unwrap();
-    out.mapv(|v: f32| (v * 127.5 + 127.5).round() as u8)
+    out.mapv(to_u8)
 }
 
 fn memorized_share(samples: &Array4<u8>, training: &Array4<u8>) -> f64 {
@@ -226,12 +226,7 @@ fn the_gradient_follows_the_push() {
     let repel = make("{}", &members).unwrap();
     let memorizer = Memorizer::of(&members);
     let x = Array4::from_shape_vec((2, 1, 1, 1), vec![-0.9f32, 0.0]).unwrap();
-    let batch = Batch {
-        x: x.view(),
-        sigma: &[0.01, 1.0],
-        row_id: &[0, 1],
-        conditions: &[],
-    };
+    let batch = Batch::unconditional(x.view(), &[0.01, 1.0], &[0, 1]);
     let cotangent = Array4::from_elem((2, 1, 1, 1), 0.5f32);
     let mut out = Array4::from_elem((2, 1, 1, 1), 9.0f32);
     repel
@@ -247,12 +242,7 @@ fn what_it_cannot_work_on_is_refused() {
     let repel = make("{}", &two).unwrap();
     let wide = Memorizer(Array4::zeros((1, 1, 1, 2)));
     let x = Array4::zeros((1, 1, 1, 2));
-    let batch = Batch {
-        x: x.view(),
-        sigma: &[1.0],
-        row_id: &[0],
-        conditions: &[],
-    };
+    let batch = Batch::unconditional(x.view(), &[1.0], &[0]);
     let mut out = Array4::zeros((1, 1, 1, 2));
     let error = repel.denoise(&wide, batch, out.view_mut()).unwrap_err();
     assert!(
@@ -290,12 +280,7 @@ fn an_estimate_that_is_not_finite_passes_as_it_is() {
     }
     let repel = make("{}", &fashion_mnist(0, 2)).unwrap();
     let x = Array4::zeros((1, 1, 28, 28));
-    let batch = Batch {
-        x: x.view(),
-        sigma: &[1.0],
-        row_id: &[0],
-        conditions: &[],
-    };
+    let batch = Batch::unconditional(x.view(), &[1.0], &[0]);
     let mut out = Array4::zeros((1, 1, 28, 28));
     // The host looks for it: what is wrong stays visible.
     repel.denoise(&Broken, batch, out.view_mut()).unwrap();
