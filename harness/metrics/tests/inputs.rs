@@ -114,7 +114,8 @@ fn searches_that_are_refused() {
 #[test]
 fn no_queries_no_neighbours() {
     let found = nearest(images(&[], 2), images(&[0, 0], 2), 1).unwrap();
-    assert!(found.is_empty() && found.len() == 0);
+    assert!(found.is_empty());
+    assert_eq!(found.len(), 0);
 }
 
 #[test]
