@@ -67,6 +67,6 @@ fn score_set(generated: Images<'_>, training: Images<'_>) -> Result<(), eidetic_
     let unique = unique_extracted(&scores, NN_RATIO_MEMORIZED)?;
     let of = percentiles(&l2, &[5.0, 50.0, 95.0])?;
     let interval = Bootstrap::new(0).mean(&l2)?;
-    black_box((share, unique, of, interval));
+    let _ = black_box((share, unique, of, interval));
     Ok(())
 }

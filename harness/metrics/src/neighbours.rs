@@ -37,7 +37,8 @@ impl Neighbours {
         self.index.is_empty()
     }
 
-    /// The reference index of the neighbour of `query` at `rank` (0 is the nearest).
+    /// The reference index of the neighbour of `query` at `rank` (0 is the nearest). Panics, as
+    /// the accessors below, past the last query or rank.
     pub fn index(&self, query: usize, rank: usize) -> u32 {
         self.indices(query)[rank]
     }
