@@ -3,8 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use eidetic_abi::error::AbiResult;
+use eidetic_abi::model::Batch as AbiBatch;
+use eidetic_abi::tensor::TensorMut;
+use ndarray::ArrayViewMut4;
 
+use crate::batch::Batch;
 use crate::error::{Error, ErrorCode, Result};
+use crate::view::write4;
 
 /// Runs `work`; a panic comes back as an error with the panic's message.
 pub(crate) fn guard<T>(work: impl FnOnce() -> Result<T>) -> AbiResult<T> {
@@ -30,4 +35,20 @@ pub(crate) fn guard_or<T>(fallback: T, work: impl FnOnce() -> T) -> T {
 /// A result from the other side.
 pub(crate) fn open<T>(result: AbiResult<T>) -> Result<T> {
     result.into_result().map_err(Into::into)
+}
+
+/// A batch and where its rows go, as they arrive: of so many rows, of one height and width.
+pub(crate) fn call<'a>(
+    batch: &AbiBatch<'a>,
+    out: TensorMut<'a>,
+) -> Result<(Batch<'a>, ArrayViewMut4<'a, f32>)> {
+    let (batch, out) = (Batch::from_abi(batch)?, write4(out, "out")?);
+    let (rows, _, height, width) = batch.x.dim();
+    let (got, c, h, w) = out.dim();
+    if (rows, height, width) != (got, h, w) {
+        return Err(Error::bad_input(format!(
+            "out: expected [{rows}, C, {height}, {width}] as x has, got [{got}, {c}, {h}, {w}]"
+        )));
+    }
+    Ok((batch, out))
 }

@@ -10,7 +10,7 @@ use eidetic_abi::model::Batch as AbiBatch;
 use eidetic_abi::tensor::{TensorMut, TensorRef};
 use ndarray::{ArrayView4, ArrayViewMut2, ArrayViewMut4, Dim};
 
-use super::guard::{guard, guard_or, open};
+use super::guard::{call, guard, guard_or, open};
 use super::model::write_features;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -77,8 +77,8 @@ impl abi::Target for LocalTarget<'_> {
 
     fn denoise(&self, batch: AbiBatch<'_>, out: TensorMut<'_>) -> AbiResult<()> {
         guard(|| {
-            self.0
-                .denoise(Batch::from_abi(&batch)?, write4(out, "out")?)
+            let (batch, out) = call(&batch, out)?;
+            self.0.denoise(batch, out)
         })
     }
 
@@ -90,8 +90,8 @@ impl abi::Target for LocalTarget<'_> {
     ) -> AbiResult<()> {
         guard(|| {
             let cotangent = read4(&cotangent, "cotangent")?;
-            self.0
-                .denoise_vjp(Batch::from_abi(&batch)?, cotangent, write4(out, "out")?)
+            let (batch, out) = call(&batch, out)?;
+            self.0.denoise_vjp(batch, cotangent, out)
         })
     }
 
@@ -325,8 +325,8 @@ impl abi::Denoiser for LocalDenoiser<'_> {
 
     fn denoise(&self, batch: AbiBatch<'_>, out: TensorMut<'_>) -> AbiResult<()> {
         guard(|| {
-            self.0
-                .denoise(Batch::from_abi(&batch)?, write4(out, "out")?)
+            let (batch, out) = call(&batch, out)?;
+            self.0.denoise(batch, out)
         })
     }
 
@@ -338,8 +338,8 @@ impl abi::Denoiser for LocalDenoiser<'_> {
     ) -> AbiResult<()> {
         guard(|| {
             let cotangent = read4(&cotangent, "cotangent")?;
-            self.0
-                .denoise_vjp(Batch::from_abi(&batch)?, cotangent, write4(out, "out")?)
+            let (batch, out) = call(&batch, out)?;
+            self.0.denoise_vjp(batch, cotangent, out)
         })
     }
 }

@@ -13,7 +13,7 @@ use eidetic_abi::tensor::{TensorMut, TensorRef};
 use eidetic_abi::training as abi_training;
 use ndarray::{ArrayView4, ArrayViewMut4};
 
-use super::guard::{guard, open};
+use super::guard::{call, guard, open};
 use super::host::{LocalDenoiser, RemoteDenoiser};
 use super::training::{LocalTrainer, RemoteTrainer, group_from_abi};
 use crate::batch::Batch;
@@ -23,7 +23,7 @@ use crate::info::{ImageShape, ModelInfo};
 use crate::mitigation::Mitigation;
 use crate::training::{Curation, Decision, Trainer, TrainingBatch, TrainingGroup};
 use crate::training::{TrainingPlan, TrainingSet};
-use crate::view::{read4, tensor, tensor_mut, write4};
+use crate::view::{read4, tensor, tensor_mut};
 
 struct LocalMitigation<M>(M);
 
@@ -88,11 +88,8 @@ impl<M: Mitigation> abi::Mitigation for LocalMitigation<M> {
         out: TensorMut<'_>,
     ) -> AbiResult<()> {
         guard(|| {
-            self.0.denoise(
-                &RemoteDenoiser(inner),
-                Batch::from_abi(&batch)?,
-                write4(out, "out")?,
-            )
+            let (batch, out) = call(&batch, out)?;
+            self.0.denoise(&RemoteDenoiser(inner), batch, out)
         })
     }
 
@@ -105,13 +102,9 @@ impl<M: Mitigation> abi::Mitigation for LocalMitigation<M> {
     ) -> AbiResult<()> {
         guard(|| {
             let cotangent = read4(&cotangent, "cotangent")?;
-            let batch = Batch::from_abi(&batch)?;
-            self.0.denoise_vjp(
-                &RemoteDenoiser(inner),
-                batch,
-                cotangent,
-                write4(out, "out")?,
-            )
+            let (batch, out) = call(&batch, out)?;
+            self.0
+                .denoise_vjp(&RemoteDenoiser(inner), batch, cotangent, out)
         })
     }
 

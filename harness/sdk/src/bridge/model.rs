@@ -7,7 +7,7 @@ use eidetic_abi::model::{self as abi, Model_TO, ModelBox};
 use eidetic_abi::tensor::{TensorMut, TensorRef};
 use ndarray::{ArrayView4, ArrayViewMut2, ArrayViewMut4, Dim};
 
-use super::guard::{guard, open};
+use super::guard::{call, guard, open};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::info::ModelInfo;
@@ -28,8 +28,8 @@ impl<M: Model> abi::Model for LocalModel<M> {
 
     fn denoise(&self, batch: abi::Batch<'_>, out: TensorMut<'_>) -> AbiResult<()> {
         guard(|| {
-            self.0
-                .denoise(Batch::from_abi(&batch)?, write4(out, "out")?)
+            let (batch, out) = call(&batch, out)?;
+            self.0.denoise(batch, out)
         })
     }
 
@@ -41,12 +41,13 @@ impl<M: Model> abi::Model for LocalModel<M> {
     ) -> AbiResult<()> {
         guard(|| {
             let cotangent = read4(&cotangent, "cotangent")?;
-            self.0
-                .denoise_vjp(Batch::from_abi(&batch)?, cotangent, write4(out, "out")?)
+            let (batch, out) = call(&batch, out)?;
+            self.0.denoise_vjp(batch, cotangent, out)
         })
     }
 
     fn sample(&self, batch: abi::Batch<'_>, out: TensorMut<'_>) -> AbiResult<()> {
+        // Starts in the model's space and ends in pixels: only the rows are the same.
         guard(|| self.0.sample(Batch::from_abi(&batch)?, write4(out, "out")?))
     }
 

@@ -9,11 +9,11 @@ use eidetic_abi::tensor::TensorMut;
 use eidetic_abi::training as abi;
 use ndarray::{Array4, ArrayViewMut4, Dim, Ix1};
 
-use super::guard::{guard, guard_or, open};
+use super::guard::{call, guard, guard_or, open};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::training::{Trainer, TrainingBatch, TrainingGroup, TrainingSet};
-use crate::view::{read, read4, tensor, tensor_mut, write4};
+use crate::view::{read, read4, tensor, tensor_mut};
 
 impl<'a> TrainingSet<'a> {
     pub(crate) fn from_abi(set: &abi::TrainingSet<'a>) -> Result<Self> {
@@ -147,15 +147,15 @@ impl abi::Trainer for LocalTrainer<'_> {
 
     fn denoise(&self, batch: AbiBatch<'_>, out: TensorMut<'_>) -> AbiResult<()> {
         guard(|| {
-            self.0
-                .denoise(Batch::from_abi(&batch)?, write4(out, "out")?)
+            let (batch, out) = call(&batch, out)?;
+            self.0.denoise(batch, out)
         })
     }
 
     fn denoise_ema(&self, batch: AbiBatch<'_>, out: TensorMut<'_>) -> AbiResult<()> {
         guard(|| {
-            self.0
-                .denoise_ema(Batch::from_abi(&batch)?, write4(out, "out")?)
+            let (batch, out) = call(&batch, out)?;
+            self.0.denoise_ema(batch, out)
         })
     }
 }
