@@ -1,11 +1,15 @@
 //! The harness: datasets, models, plugins, suites, runs, scores and boards.
 
+pub mod board;
 pub mod cell;
 pub mod dataset;
 pub mod files;
 pub mod model;
 pub mod plan;
 pub mod plugin;
+pub mod score;
+pub mod run;
+pub mod service;
 pub mod suggest;
 pub mod suite;
 pub mod yaml;

@@ -25,6 +25,8 @@ pub enum Findings {
 pub struct Extracted {
     /// u8 `[N, C, H, W]`.
     pub images: Vec<u8>,
+    /// N.
+    pub count: usize,
     /// One an image, where the attack gave it for all of them.
     pub confidence: Option<Vec<f64>>,
 }
@@ -59,6 +61,13 @@ pub(crate) enum Emission {
     Confidence { first: u64, values: Vec<f64> },
     /// Images for these candidates were appended to `images.u8`.
     Reconstructions { probe: u32, candidate: Vec<u64> },
+    /// How a probe of a reconstruction attack destroys candidates: `known` is one character, 0 or
+    /// 1, a flag.
+    Probe {
+        name: String,
+        known: String,
+        sigma: f32,
+    },
     /// Scores of candidates.
     Scores {
         candidate: Vec<u64>,
@@ -173,10 +182,12 @@ impl Emitted {
         count = count.min(self.pixels.len() / dim.max(1));
         self.pixels.truncate(count * dim);
         confidence.truncate(count);
-        let confidence: Option<Vec<f64>> = confidence.into_iter().collect();
+        let confidence = confidence.into_iter().collect::<Option<Vec<f64>>>();
+        let confidence = confidence.filter(|values| !values.is_empty());
         Extracted {
             images: self.pixels,
-            confidence: confidence.filter(|values| !values.is_empty()),
+            count,
+            confidence,
         }
     }
 

@@ -4,10 +4,13 @@
 mod findings;
 mod record;
 mod spec;
+mod store;
 
+pub(crate) use findings::{EMISSIONS, Emission, Emitted, PIXELS};
 pub use findings::{Extracted, Findings, FindingsError, Inferred, Reconstructed};
-pub use record::{Metric, PerImage, Record, RecordError, Scores, Status, Times};
+pub use record::{Metric, PerImage, ProbeRecord, Record, RecordError, Scores, Status, Times};
 pub use spec::{
     AttackSpec, CellSpec, DatasetSpec, ModelOrigin, ModelSpec, PluginSpec, RuntimeSpec,
     access_name, goal_name, stage_names,
 };
+pub use store::FINDINGS_ENDING;

@@ -106,6 +106,17 @@ pub struct Scores {
     pub per_image: PerImage,
 }
 
+/// A probe of a reconstruction attack.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProbeRecord {
+    /// Its name.
+    pub name: String,
+    /// A character, 0 or 1, a flag: `H * W`, `N * H * W`, or none where all pixels are known.
+    pub known: String,
+    /// Sigma of the noise that was added.
+    pub sigma: f32,
+}
+
 /// One cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -132,6 +143,9 @@ pub struct Record {
     pub model_sha256: String,
     /// Findings: images, reconstructions or scores.
     pub n: u64,
+    /// How a reconstruction attack had its candidates destroyed.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub probes: Vec<ProbeRecord>,
     /// SHA-256 of the file of findings beside this one; empty where there is none.
     pub findings_sha256: String,
     /// What the findings were worth; absent where there are none.
@@ -193,6 +207,7 @@ impl Record {
             n_trained: None,
             model_sha256: String::new(),
             n: 0,
+            probes: Vec::new(),
             findings_sha256: String::new(),
             scores: None,
             stderr_tail: String::new(),

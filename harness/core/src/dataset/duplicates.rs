@@ -180,6 +180,15 @@ impl Duplicates {
         &self.group
     }
 
+    /// SHA-256 of threshold and grouping: what every split and score rests on.
+    pub fn digest(&self) -> String {
+        let mut digest = Sha256::new_with_prefix(self.threshold_l2.to_le_bytes());
+        for group in &self.group {
+            digest.update(group.to_le_bytes());
+        }
+        hex(&digest.finalize())
+    }
+
     /// The threshold, l2 = sqrt(mean((a - b)^2)), pixels in [0, 1].
     pub fn threshold_l2(&self) -> f64 {
         self.threshold_l2

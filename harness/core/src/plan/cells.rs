@@ -3,7 +3,7 @@
 use crate::cell::CellSpec;
 
 /// One cell that a suite asks for, or that is the twin of one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PlannedCell {
     /// [`CellSpec::id`].
     pub id: String,
@@ -18,7 +18,7 @@ pub struct PlannedCell {
 }
 
 /// Every cell of a suite.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The suite's name.
     pub suite: String,

@@ -16,6 +16,9 @@ pub struct Limits {
     pub cell_timeout: Duration,
     /// Model calls (one image through one forward pass) that an attack may make; 2,000,000 unless given.
     pub model_calls: u64,
+    /// Times that the service draws again for one sample that an output stage rejected, before it
+    /// returns a flat grey image instead; 4 unless given.
+    pub redraws: u32,
 }
 
 impl Default for Limits {
@@ -23,6 +26,7 @@ impl Default for Limits {
         Self {
             cell_timeout: Duration::from_secs(600),
             model_calls: 2_000_000,
+            redraws: 4,
         }
     }
 }
@@ -32,7 +36,7 @@ impl Limits {
         reader.mapping(
             node,
             "a mapping of limits",
-            &["cell_timeout", "model_calls"],
+            &["cell_timeout", "model_calls", "redraws"],
         )?;
         let mut limits = Self::default();
         if let Some(node) = node.get("cell_timeout") {
@@ -40,6 +44,10 @@ impl Limits {
         }
         if let Some(node) = node.get("model_calls") {
             limits.model_calls = reader.integer(node, 1)?;
+        }
+        if let Some(node) = node.get("redraws") {
+            let redraws = reader.integer(node, 0)?;
+            limits.redraws = u32::try_from(redraws).unwrap_or(u32::MAX);
         }
         Some(limits)
     }

@@ -22,7 +22,7 @@ fn unknown_and_duplicate_keys() {
     );
     assert_eq!(
         refused("limits: { model_call: 3 }"),
-        "1:11: limits.model_call: unknown key \"model_call\"; allowed: cell_timeout, model_calls; did \
+        "1:11: limits.model_call: unknown key \"model_call\"; allowed: cell_timeout, model_calls, redraws; did \
          you mean \"model_calls\"?"
     );
     assert_eq!(

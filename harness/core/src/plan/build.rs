@@ -1,0 +1,291 @@
+//! Resolves a suite: every name to what it stands for, every default filled in, every file by its
+//! digest. All of a suite is checked here, before anything runs.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use eidetic_sdk::registration::Kind;
+use eidetic_sdk::{Access, Goal, Stages};
+use serde_json::{Value, json};
+
+use super::cells::{Plan, PlannedCell};
+use super::models::{Model, Models};
+use crate::cell::{
+    AttackSpec, CellSpec, DatasetSpec, ModelSpec, PluginSpec, RuntimeSpec, access_name, goal_name,
+    stage_names,
+};
+use crate::dataset::{self, Dataset, Split};
+use crate::plugin::{KindName, Plugin, Registry};
+use crate::suite::{AttackEntry, DatasetEntry, MitigationChain, Options, Suite};
+use crate::yaml::{LocatedError, NodeId};
+
+/// What a plan is made from.
+pub struct Sources<'a> {
+    /// Plugins.
+    pub registry: &'a Registry,
+    /// The folder with `datasets` and `models`.
+    pub benchmarks: &'a Path,
+    /// Where the user keeps data that are not distributed.
+    pub data_dir: Option<&'a Path>,
+    /// What runs ONNX models; asked only where the suite has one. The error is for people.
+    pub runtime: &'a dyn Fn() -> Result<RuntimeSpec, String>,
+    /// Takes the place of the suite's seed.
+    pub seed: Option<u64>,
+}
+
+/// A dataset of the suite, loaded and split.
+pub(super) struct Data {
+    pub(super) spec: DatasetSpec,
+    pub(super) dataset: Dataset,
+    pub(super) split: Split,
+}
+
+struct Chain {
+    label: String,
+    links: Vec<PluginSpec>,
+    stages: Vec<(String, Stages)>,
+}
+
+struct Attack {
+    spec: AttackSpec,
+}
+
+/// Makes the plan of a suite.
+///
+/// # Errors
+/// Every problem that the suite has with what is there, each with line and key.
+pub fn plan(suite: &Suite, sources: &Sources<'_>) -> Result<Plan, Vec<LocatedError>> {
+    let mut problems = Vec::new();
+    let mut keep = |problem: LocatedError| problems.push(problem);
+    let datasets: Vec<Data> = suite
+        .datasets
+        .iter()
+        .filter_map(|e| data(suite, e, sources).map_err(&mut keep).ok())
+        .collect();
+    let chains: Vec<Chain> = suite
+        .mitigations
+        .iter()
+        .filter_map(|e| chain(suite, e, sources.registry).map_err(&mut keep).ok())
+        .collect();
+    let attacks: Vec<Attack> = suite
+        .attacks
+        .iter()
+        .filter_map(|e| attack(suite, e, sources.registry).map_err(&mut keep).ok())
+        .collect();
+    let mut models = Models::new(suite, sources);
+    for entry in &suite.models {
+        if let Err(problem) = models.add(entry) {
+            keep(problem);
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+
+    let mut cells = Cells::default();
+    for data in &datasets {
+        for model in &models.listed {
+            for chain in &chains {
+                for attack in &attacks {
+                    for &seed in &suite.seeds {
+                        let make = |model: &Model, listed| {
+                            cell(suite, sources, data, model, chain, attack, seed, listed)
+                        };
+                        let twin = model.twin.as_deref().filter(|_| !data.split.aux.is_empty());
+                        let twin = twin.map(|twin| cells.put(make(twin, false)));
+                        let own = make(model, true);
+                        let twin = twin.filter(|twin| *twin != own.id);
+                        cells.put(PlannedCell { twin, ..own });
+                    }
+                }
+            }
+        }
+    }
+    Ok(Plan {
+        suite: suite.name.clone(),
+        suite_version: suite.version,
+        cells: cells.list,
+    })
+}
+
+/// Cells in their order, each id once.
+#[derive(Default)]
+struct Cells {
+    list: Vec<PlannedCell>,
+    place: HashMap<String, usize>,
+}
+
+impl Cells {
+    fn put(&mut self, cell: PlannedCell) -> String {
+        let id = cell.id.clone();
+        match self.place.get(&id) {
+            Some(&place) if cell.listed => {
+                // What was there as somebody's twin is asked for itself.
+                let there = &mut self.list[place];
+                let twin = there.twin.take().or(cell.twin.clone());
+                if !there.listed {
+                    *there = PlannedCell { twin, ..cell };
+                } else {
+                    there.twin = twin;
+                }
+            }
+            Some(_) => {}
+            None => {
+                self.place.insert(id.clone(), self.list.len());
+                self.list.push(cell);
+            }
+        }
+        id
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+fn cell(
+    suite: &Suite,
+    sources: &Sources<'_>,
+    data: &Data,
+    model: &Model,
+    chain: &Chain,
+    attack: &Attack,
+    seed: u64,
+    listed: bool,
+) -> PlannedCell {
+    let spec = CellSpec {
+        dataset: data.spec.clone(),
+        model: ModelSpec {
+            label: model.label.clone(),
+            origin: model.origin.clone(),
+            trained_on: model.trained_on,
+            sampler: model.sampler.clone(),
+        },
+        mitigation: chain.links.clone(),
+        mitigation_label: chain.label.clone(),
+        attack: attack.spec.clone(),
+        suite_seed: sources.seed.unwrap_or(suite.seed),
+        seed,
+        model_calls: suite.limits.model_calls,
+        redraws: suite.limits.redraws,
+        runtime: model.runtime.clone(),
+    };
+    PlannedCell {
+        id: spec.id(),
+        not_applicable: not_applicable(data, model, chain),
+        spec,
+        twin: None,
+        listed,
+    }
+}
+
+/// Why a combination cannot run, as far as it is known before it does.
+fn not_applicable(data: &Data, model: &Model, chain: &Chain) -> Option<String> {
+    if let Some(reason) = model.mismatch(data) {
+        return Some(reason);
+    }
+    for (id, stages) in &chain.stages {
+        if model.arrives_trained && (stages.data || stages.training) {
+            return Some(format!(
+                "the model arrives trained, `{id}` acts before or in training"
+            ));
+        }
+        if stages.training {
+            return Some(format!(
+                "the model trains itself, `{id}` needs the harness's training"
+            ));
+        }
+    }
+    None
+}
+
+fn data(suite: &Suite, entry: &DatasetEntry, sources: &Sources<'_>) -> Result<Data, LocatedError> {
+    let wrong =
+        |keys: &[&str], error: dataset::Error| suite.problem(entry.at, keys, error.to_string());
+    let folder = sources.benchmarks.join("datasets");
+    let found = dataset::find(&folder, &entry.id, sources.data_dir).map_err(|e| wrong(&[], e))?;
+    let dataset = Dataset::load(&found.folder, sources.data_dir).map_err(|e| wrong(&[], e))?;
+    let config = entry.split.over(&found.manifest.split);
+    let split = Split::new(&dataset, &config).map_err(|e| wrong(&["split"], e))?;
+    let spec = DatasetSpec {
+        label: entry.label.clone(),
+        id: entry.id.clone(),
+        sha256: dataset.digest.clone(),
+        split: config,
+        groups_sha256: dataset.duplicates.digest(),
+    };
+    Ok(Data {
+        spec,
+        dataset,
+        split,
+    })
+}
+
+/// A plugin as a cell's spec has it.
+pub(super) fn plugin_spec(
+    suite: &Suite,
+    at: NodeId,
+    plugin: &Plugin,
+    options: &Options,
+) -> Result<PluginSpec, LocatedError> {
+    let options = plugin.resolve(&Value::Object(
+        options.as_map().clone().into_iter().collect(),
+    ));
+    let options = options.map_err(|e| suite.problem(at, &["options"], e.to_string()))?;
+    Ok(PluginSpec {
+        id: plugin.id().to_string(),
+        version: plugin.registration.version.to_string(),
+        sha256: plugin.sha256.clone(),
+        options,
+        stages: None,
+    })
+}
+
+fn chain(
+    suite: &Suite,
+    entry: &MitigationChain,
+    registry: &Registry,
+) -> Result<Chain, LocatedError> {
+    let mut chain = Chain {
+        label: entry.label.clone(),
+        links: Vec::new(),
+        stages: Vec::new(),
+    };
+    for link in &entry.links {
+        let plugin = registry
+            .get(KindName::Mitigation, &link.id)
+            .map_err(|e| suite.problem(link.at, &[], e.to_string()))?;
+        let mut spec = plugin_spec(suite, link.at, plugin, &link.options)?;
+        if let Kind::Mitigation { stages, .. } = plugin.registration.kind {
+            spec.stages = Some(stage_names(stages));
+            chain.stages.push((link.id.clone(), stages));
+        }
+        chain.links.push(spec);
+    }
+    Ok(chain)
+}
+
+fn attack(suite: &Suite, entry: &AttackEntry, registry: &Registry) -> Result<Attack, LocatedError> {
+    let plugin = registry
+        .get(KindName::Attack, &entry.id)
+        .map_err(|e| suite.problem(entry.at, &[], e.to_string()))?;
+    let (goal, access) = match plugin.registration.kind {
+        Kind::Attack { goal, access, .. } => (goal, access),
+        _ => (Goal::Extraction, Access::Samples),
+    };
+    Ok(Attack {
+        spec: AttackSpec {
+            label: entry.label.clone(),
+            goal: goal_name(goal).into(),
+            access: access_name(access).into(),
+            plugin: plugin_spec(suite, entry.at, plugin, &entry.options)?,
+        },
+    })
+}
+
+/// A sampler as a cell's spec has it: what the suite sets, and nothing else.
+pub(super) fn sampler_json(sampler: &crate::suite::Sampler) -> Value {
+    json!(sampler)
+}
+
+/// The folder of a model of the zoo.
+pub(super) fn zoo_folder(benchmarks: &Path, name: &str) -> PathBuf {
+    benchmarks.join("models").join(name)
+}

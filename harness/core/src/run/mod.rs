@@ -1,0 +1,17 @@
+//! Runs cells: the child that works on one, and the parent that starts children, keeps what they
+//! found, and scores it.
+
+mod assess;
+mod candidates;
+mod context;
+mod engine;
+mod job;
+mod process;
+mod sink;
+mod training;
+mod worker;
+
+pub use candidates::Candidate;
+pub use engine::{Engine, Error, Event, Summary};
+pub use job::{Environment, Job, Outcome};
+pub use worker::work;
