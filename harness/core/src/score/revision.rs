@@ -1,0 +1,52 @@
+//! Which formulas were used, and the id and seed that follow.
+
+use crate::files::sha256_hex;
+
+/// Every metric, by a number that goes up whenever its values change: formula, levels, interval
+/// or choice of reference. `tests::values_are_those_of_the_revision` fails until it does.
+const REVISIONS: &[(&str, u32)] = &[
+    ("reference", 1),
+    ("neighbours", 1),
+    ("nn_ratio", 1),
+    ("nl2", 1),
+    ("l2", 1),
+    ("ams", 1),
+    ("ums", 1),
+    ("unique_extracted", 1),
+    ("percentiles", 1),
+    ("most_confident", 1),
+    ("wilson", 1),
+    ("bootstrap", 1),
+    ("auc", 1),
+    ("tpr_at_fpr", 1),
+    ("asr", 1),
+    ("reconstruction", 1),
+];
+
+/// Digest of the revision of every metric, 16 hexadecimal digits.
+pub fn revision() -> String {
+    let lines: String = REVISIONS
+        .iter()
+        .map(|(name, number)| format!("{name} {number}\n"))
+        .collect();
+    sha256_hex(lines.as_bytes())[..16].to_owned()
+}
+
+/// The id of scores, 32 hexadecimal digits: half of the SHA-256 of the findings' id, their
+/// digest and [`revision`]. Where a record's scores have another id, they are out of date, and
+/// the same findings are scored again.
+pub fn scores_id(findings_id: &str, findings_sha256: &str) -> String {
+    let text = format!(
+        "eidetic scores\n{findings_id}\n{findings_sha256}\n{}\n",
+        revision()
+    );
+    sha256_hex(text.as_bytes())[..32].to_owned()
+}
+
+/// Seed of the bootstrap: the id's without the findings' digest, so that the order in which an
+/// attack emits its findings changes no interval.
+pub(super) fn bootstrap_seed(findings_id: &str) -> u64 {
+    let digest = scores_id(findings_id, "");
+    // The id is 32 hexadecimal digits, so that its first 16 are always a u64.
+    u64::from_str_radix(&digest[..16], 16).expect("16 hexadecimal digits")
+}
