@@ -1,0 +1,50 @@
+//! CSV as text: one rule for every number, LF line ends, nothing of the locale.
+
+use std::io;
+
+use super::leaderboard::Board;
+
+/// `value` to 6 significant digits: beyond what any interval here resolves, and short of the
+/// last bits in which mathematics libraries differ.
+pub(super) fn rounded(value: f64) -> f64 {
+    // Formatting and reading back cannot fail; -0 becomes 0.
+    format!("{value:.5e}").parse().unwrap_or(value) + 0.0
+}
+
+/// A number as CSV has it: 6 significant digits without trailing zeros, never an exponent;
+/// nothing where it is missing or not finite.
+pub(super) fn real(value: Option<f64>) -> String {
+    match value {
+        Some(value) if value.is_finite() => rounded(value).to_string(),
+        _ => String::new(),
+    }
+}
+
+/// A count; nothing where it is missing.
+pub(super) fn count(value: Option<u64>) -> String {
+    value.map_or(String::new(), |value| value.to_string())
+}
+
+/// Text in one line, so that a row of the table is a line of the file.
+pub(super) fn line(text: &str) -> String {
+    text.split(char::is_control)
+        .filter(|part| !part.trim().is_empty())
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A column: its name and what stands in it.
+pub(super) type Column<T> = (&'static str, fn(&Board, &T) -> String);
+
+/// The table of `rows`, header first.
+pub(super) fn table<T>(board: &Board, columns: &[Column<T>], rows: &[T]) -> io::Result<Vec<u8>> {
+    let mut writer = csv::WriterBuilder::new()
+        .terminator(csv::Terminator::Any(b'\n'))
+        .from_writer(Vec::new());
+    writer.write_record(columns.iter().map(|(name, _)| name))?;
+    for row in rows {
+        writer.write_record(columns.iter().map(|(_, cell)| line(&cell(board, row))))?;
+    }
+    writer.into_inner().map_err(|error| error.into_error())
+}

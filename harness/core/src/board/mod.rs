@@ -1,0 +1,26 @@
+//! The board: what a suite's cells add up to. Made from the plan and the records on disk and
+//! from nothing else, so that it can be made again, byte for byte.
+
+mod broken;
+mod cells;
+mod csv_text;
+mod figure;
+mod files;
+mod leaderboard;
+mod merge;
+mod metrics;
+mod mitigations;
+mod row;
+#[cfg(test)]
+mod samples;
+mod terminal;
+
+pub use broken::broken;
+pub use cells::{CellProblem, Cells};
+pub use figure::Figure;
+pub use leaderboard::Board;
+pub use merge::{MergeReport, merge};
+pub use metrics::MetricRow;
+pub use mitigations::MitigationRow;
+pub use row::{Row, RowStatus};
+pub use terminal::render;

@@ -1,0 +1,224 @@
+//! The board as a table for people.
+
+use super::csv_text::line;
+use super::leaderboard::Board;
+use super::row::{Row, RowStatus};
+
+const HEADER: [&str; 11] = [
+    "#",
+    "model",
+    "mitigation",
+    "attack",
+    "status",
+    "score [95 %]",
+    "control",
+    "excess",
+    "twin",
+    "n",
+    "calls",
+];
+const LABELS: std::ops::Range<usize> = 1..4;
+const STATUS: usize = 4;
+const GAP: &str = "  ";
+/// Labels are not cut below this.
+const SHORTEST: usize = 6;
+
+/// The board in lines of at most `width` columns where its labels can be cut so far, grouped by
+/// dataset and goal, with a legend and the reasons of what is not ok. `color` adds ANSI colours.
+pub fn render(board: &Board, width: usize, color: bool) -> String {
+    let cells: Vec<[String; 11]> = board.rows.iter().map(cells).collect();
+    let widths = widths(&cells, width);
+    let paint = |text: &str, code: &str| {
+        if color {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    };
+    let mut out = String::new();
+    let mut group = None;
+    for (row, cells) in board.rows.iter().zip(&cells) {
+        let of_row = (&row.dataset, &row.goal);
+        if group != Some(of_row) {
+            if group.is_some() {
+                out.push('\n');
+            }
+            group = Some(of_row);
+            let title = format!("{}, {}", row.dataset, row.goal);
+            out += &paint(&cut(&line(&title), width), "1");
+            out.push('\n');
+            let header = aligned(&HEADER.map(String::from), &widths, |_, text| text);
+            out += &paint(&header, "2");
+            out.push('\n');
+        }
+        out += &aligned(cells, &widths, |column, text| {
+            if column == STATUS {
+                paint(&text, code(row.status))
+            } else {
+                text
+            }
+        });
+        out.push('\n');
+    }
+    if board.rows.is_empty() {
+        out += "no rows\n";
+    }
+    for row in board.rows.iter().filter(|row| !row.reason.is_empty()) {
+        let note = format!(
+            "{}: {} x {} x {}: {}",
+            row.status.as_str(),
+            row.model,
+            row.mitigation,
+            row.attack,
+            row.reason
+        );
+        out += &paint(&cut(&line(&note), width), code(row.status));
+        out.push('\n');
+    }
+    let legend = legend(board);
+    out += &paint(&cut(&legend, width), "2");
+    out.push('\n');
+    out
+}
+
+fn legend(board: &Board) -> String {
+    let mut headlines: Vec<&str> = Vec::new();
+    for row in &board.rows {
+        if !row.headline.is_empty() && !headlines.contains(&row.headline.as_str()) {
+            headlines.push(&row.headline);
+        }
+    }
+    let score = match headlines.as_slice() {
+        [] => "headline".to_owned(),
+        names => names.join(" or "),
+    };
+    format!(
+        "score: {score}; control: on holdout; excess: score - control; twin: score on the clean twin"
+    )
+}
+
+fn cells(row: &Row) -> [String; 11] {
+    [
+        row.rank.map_or(String::new(), |rank| rank.to_string()),
+        line(&row.model),
+        line(&row.mitigation),
+        line(&row.attack),
+        row.status.as_str().to_owned(),
+        match (row.figure.value, row.figure.low, row.figure.high) {
+            (Some(value), Some(low), Some(high)) => {
+                format!("{} [{}, {}]", figure(value), figure(low), figure(high))
+            }
+            (value, ..) => optional(value),
+        },
+        optional(row.figure.control),
+        optional(row.excess),
+        optional(row.twin_score),
+        row.n.map_or(String::new(), short),
+        row.model_calls.map_or(String::new(), short),
+    ]
+}
+
+fn optional(value: Option<f64>) -> String {
+    value.map_or(String::new(), figure)
+}
+
+/// Three decimals, without a minus before nothing.
+fn figure(value: f64) -> String {
+    let text = format!("{value:.3}");
+    if text == "-0.000" {
+        "0.000".into()
+    } else {
+        text
+    }
+}
+
+/// A count in at most five characters up to 10^15, three digits being exact.
+fn short(count: u64) -> String {
+    if count < 10_000 {
+        return count.to_string();
+    }
+    let mut value = count as f64;
+    let mut unit = "";
+    for next in ["k", "M", "G", "T"] {
+        if value < 999.5 {
+            break;
+        }
+        value /= 1e3;
+        unit = next;
+    }
+    let decimals = match value {
+        v if v < 9.995 => 2,
+        v if v < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.decimals$}{unit}")
+}
+
+/// The widest of each column; labels give way, the longest first, until all fits.
+fn widths(rows: &[[String; 11]], width: usize) -> [usize; 11] {
+    let mut widths = HEADER.map(length);
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(length(cell));
+        }
+    }
+    let gaps = GAP.len() * (HEADER.len() - 1);
+    while widths.iter().sum::<usize>() + gaps > width {
+        let Some(longest) = LABELS
+            .filter(|&column| widths[column] > SHORTEST)
+            .max_by_key(|&column| (widths[column], usize::MAX - column))
+        else {
+            break;
+        };
+        widths[longest] -= 1;
+    }
+    widths
+}
+
+/// Labels and status to the left, numbers to the right.
+fn aligned(
+    cells: &[String; 11],
+    widths: &[usize; 11],
+    paint: impl Fn(usize, String) -> String,
+) -> String {
+    let mut out = String::new();
+    for (column, (cell, &width)) in cells.iter().zip(widths).enumerate() {
+        let text = cut(cell, width);
+        let pad = " ".repeat(width - length(&text));
+        let text = paint(column, text);
+        if column > 0 {
+            out += GAP;
+        }
+        if LABELS.contains(&column) || column == STATUS {
+            out += &text;
+            out += &pad;
+        } else {
+            out += &pad;
+            out += &text;
+        }
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// At most `width` characters, the last a `~` where some were left out.
+fn cut(text: &str, width: usize) -> String {
+    if length(text) <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}~")
+}
+
+fn length(text: impl AsRef<str>) -> usize {
+    text.as_ref().chars().count()
+}
+
+fn code(status: RowStatus) -> &'static str {
+    match status {
+        RowStatus::Ok => "32",
+        RowStatus::NotApplicable => "2",
+        RowStatus::NotRun | RowStatus::TimedOut => "33",
+        RowStatus::Failed => "31",
+    }
+}
