@@ -1,13 +1,16 @@
 //! Runs cells: the child that works on one, and the parent that starts children, keeps what they
 //! found, and scores it.
 
+mod ask;
 mod assess;
 mod candidates;
 mod context;
 mod engine;
 mod job;
 mod process;
+mod serve;
 mod sink;
+mod stop;
 mod training;
 mod worker;
 

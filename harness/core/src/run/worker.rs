@@ -2,55 +2,23 @@
 //! run in this process.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use eidetic_runtime::{Runtime, SessionOptions};
-use eidetic_sdk::ndarray::{Array3, Array4};
-use eidetic_sdk::registration::{Kind, make_attack, make_mitigation, make_model};
-use eidetic_sdk::sampler::Sampler;
-use eidetic_sdk::{Access, Attack, ErrorCode, Goal, Model, ModelInfo, Probe};
-use serde_json::Value;
+use eidetic_sdk::registration::{Kind, make_attack, make_mitigation};
+use eidetic_sdk::{Access, ErrorCode, Goal, ModelInfo};
 
+use super::ask::ask;
 use super::candidates::Candidate;
 use super::context::{HostContext, run_seed};
 use super::job::{Job, Outcome};
+use super::serve::{sampler, serve};
 use super::sink::HostSink;
+use super::stop::{Stop, failed, plugin, same};
 use super::training::TrainingData;
-use crate::cell::{ModelOrigin, PluginSpec, Status};
+use crate::cell::{PluginSpec, Status};
 use crate::dataset::{self, Dataset, Part, Split};
-use crate::model::{
-    MemorizerFolder, ModelFolder, OnnxModel, TrainedOn, TrainingStatement, write_memorizer_folder,
-};
-use crate::plugin::{KindName, Plugin, Registry};
-use crate::service::{Ask, Budget, HostTarget, Link, Service, ServiceOptions};
-
-/// Why a cell did not come to its end.
-enum Stop {
-    /// The combination cannot run.
-    NotApplicable(String),
-    /// Something failed.
-    Failed(String),
-}
-
-impl<E: std::error::Error> From<E> for Stop {
-    fn from(error: E) -> Self {
-        let mut reason = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let cause_text = cause.to_string();
-            if !reason.contains(&cause_text) {
-                reason = format!("{reason}: {cause_text}");
-            }
-            source = cause.source();
-        }
-        Self::Failed(reason)
-    }
-}
-
-fn failed(reason: impl Into<String>) -> Stop {
-    Stop::Failed(reason.into())
-}
+use crate::plugin::{KindName, Registry};
+use crate::service::{Budget, HostTarget, Link, Service, ServiceOptions};
 
 /// Works on a job. Whatever goes wrong is in the outcome; findings lie in the job's folder.
 pub fn work(job: &Job, registry: &Registry, stop: &AtomicBool) -> Outcome {
@@ -212,25 +180,6 @@ fn data(job: &Job) -> Result<(Dataset, Split), Stop> {
     Ok((dataset, split))
 }
 
-fn same(what: &str, id: &str, got: &str, want: &str) -> Result<(), Stop> {
-    if got == want {
-        return Ok(());
-    }
-    Err(failed(format!(
-        "{what} `{id}` changed while the suite ran: expected {want}, got {got}"
-    )))
-}
-
-fn plugin<'a>(
-    registry: &'a Registry,
-    kind: KindName,
-    spec: &PluginSpec,
-) -> Result<&'a Plugin, Stop> {
-    let plugin = registry.get(kind, &spec.id)?;
-    same("plugin", &spec.id, &plugin.sha256, &spec.sha256)?;
-    Ok(plugin)
-}
-
 /// A mitigation as a link of the chain, and what its data stage leaves of the training set.
 fn mitigate(
     spec: &PluginSpec,
@@ -267,142 +216,6 @@ fn mitigate(
     ))
 }
 
-/// A model ready to be attacked.
-struct Served {
-    model: Box<dyn Model>,
-    sha256: String,
-    n_trained: Option<u64>,
-    /// How it wants to be sampled, from its manifest.
-    sampler: Option<Value>,
-    /// The training mitigation that it was made under and that supplies its extra channels.
-    mitigation: Option<PluginSpec>,
-}
-
-fn serve(job: &Job, registry: &Registry, train: &TrainingData) -> Result<Served, Stop> {
-    match &job.spec.model.origin {
-        ModelOrigin::Plugin(spec) => {
-            let plugin = plugin(registry, KindName::Model, spec)?;
-            let Kind::Model { trains, .. } = plugin.registration.kind else {
-                return Err(failed(
-                    "the registry gave another kind of plugin than was asked for",
-                ));
-            };
-            let view = if trains { Some(train.view()?) } else { None };
-            let model = make_model(&plugin.registration, &spec.options.to_string(), view)
-                .map_err(|error| failed(format!("model `{}`: {error}", spec.id)))?;
-            Ok(Served {
-                model,
-                sha256: plugin.sha256.clone(),
-                n_trained: trains.then_some(train.len() as u64),
-                sampler: None,
-                mitigation: None,
-            })
-        }
-        ModelOrigin::MemorizerOnnx => {
-            let part = match job.spec.model.trained_on {
-                Some(Part::Aux) => TrainedOn::Aux,
-                _ => TrainedOn::Members,
-            };
-            let training = TrainingStatement {
-                part,
-                dataset: Some(job.spec.dataset.id.clone()),
-                n: Some(train.len() as u64),
-                digest: Some(train.digest().to_owned()),
-            };
-            let content = MemorizerFolder {
-                name: "memorizer-onnx",
-                title: "The perfect memorizer of its training images",
-                licence: "that of its training images",
-                images: train.images(),
-                shape: train.shape(),
-                training,
-                clean_twin: None,
-            };
-            let folder = write_memorizer_folder(&job.folder.join("model"), &content)?;
-            open(job, registry, folder)
-        }
-        ModelOrigin::Folder { path, sha256 } => {
-            let folder = ModelFolder::open(Path::new(path))?;
-            same("model", &folder.manifest().name, folder.digest(), sha256)?;
-            open(job, registry, folder)
-        }
-    }
-}
-
-fn open(job: &Job, registry: &Registry, folder: ModelFolder) -> Result<Served, Stop> {
-    let spec = job
-        .spec
-        .runtime
-        .as_ref()
-        .ok_or_else(|| failed("no runtime in the cell's spec"))?;
-    let library = job.environment.library.as_ref();
-    let library = library.ok_or_else(|| failed("no ONNX Runtime for an ONNX model"))?;
-    let options = SessionOptions {
-        device: spec.device.parse()?,
-        sessions: job.threads.max(1),
-        microbatch: spec.microbatch,
-    };
-    let manifest = folder.manifest();
-    let mitigation = match &manifest.mitigation {
-        Some(id) => {
-            let plugin = registry.get(KindName::Mitigation, id)?;
-            Some(PluginSpec {
-                id: id.clone(),
-                version: plugin.registration.version.to_string(),
-                sha256: plugin.sha256.clone(),
-                options: plugin.resolve(&serde_json::json!({}))?,
-                stages: None,
-            })
-        }
-        None => None,
-    };
-    let sha256 = folder.digest().to_owned();
-    let n_trained = manifest.training.n;
-    let sampler = manifest
-        .sampler
-        .map(|kind| serde_json::json!({ "kind": kind }));
-    let model = Box::new(OnnxModel::open(folder, &Runtime::load(library)?, &options)?);
-    Ok(Served {
-        model,
-        sha256,
-        n_trained,
-        sampler,
-        mitigation,
-    })
-}
-
-/// The model's default sampler, under its manifest's wishes, under the suite's.
-fn sampler(
-    info: &ModelInfo,
-    manifest: Option<&Value>,
-    suite: Option<&Value>,
-) -> Result<Option<Sampler>, Stop> {
-    if !info.denoises {
-        return Ok(None);
-    }
-    let wishes = [manifest, suite].into_iter().flatten();
-    let kind = wishes.clone().rev().find_map(|wish| wish.get("kind"));
-    let kind = kind.map_or(Ok(eidetic_sdk::sampler::SamplerKind::Heun), |kind| {
-        serde_json::from_value(kind.clone())
-    })?;
-    let mut settled = serde_json::to_value(Sampler::for_model(kind, info))?;
-    for wish in wishes {
-        // What a manifest says of one kind of sampler does not hold for another.
-        if wish
-            .get("kind")
-            .is_some_and(|named| *named != settled["kind"])
-        {
-            continue;
-        }
-        for (key, value) in wish.as_object().into_iter().flatten() {
-            settled[key] = value.clone();
-        }
-    }
-    let sampler: Sampler = serde_json::from_value(settled)?;
-    sampler.check()?;
-    Ok(Some(sampler))
-}
-
 fn applicable(access: Access, info: &ModelInfo) -> Result<(), Stop> {
     let missing = match access {
         Access::Samples if info.denoises || info.samples => return Ok(()),
@@ -413,93 +226,4 @@ fn applicable(access: Access, info: &ModelInfo) -> Result<(), Stop> {
         Access::Gradient => "the attack needs gradients, the model offers none",
     };
     Err(Stop::NotApplicable(missing.into()))
-}
-
-/// What the attack is asked; probes are checked, applied and told to the sink.
-fn ask(
-    goal: Goal,
-    attack: &dyn Attack,
-    dataset: &Dataset,
-    candidates: &[Candidate],
-    info: &ModelInfo,
-    seed: u64,
-    sink: &mut HostSink<'_>,
-) -> Result<Ask, Stop> {
-    let [c, h, w] = dataset.shape;
-    let indices: Vec<u32> = candidates.iter().map(|candidate| candidate.index).collect();
-    let shape = (indices.len(), c, h, w);
-    let images = Array4::from_shape_vec(shape, dataset.select(&indices))?;
-    match goal {
-        Goal::Extraction => Ok(Ask::Nothing),
-        Goal::Membership => Ok(Ask::Membership(images)),
-        Goal::Reconstruction => {
-            let probes = attack.probes(indices.len() as u64, info.image, seed)?;
-            if probes.is_empty() {
-                return Err(failed(
-                    "expected at least one probe of a reconstruction attack",
-                ));
-            }
-            sink.probes(&probes)?;
-            let destroyed = probes
-                .iter()
-                .enumerate()
-                .map(|(at, probe)| destroy(&images, probe, seed, at))
-                .collect::<Result<Vec<_>, Stop>>()?;
-            Ok(Ask::Reconstruction(destroyed))
-        }
-    }
-}
-
-/// Candidates as a probe leaves them: unknown pixels mid-grey, noise on all of them.
-fn destroy(
-    images: &Array4<u8>,
-    probe: &Probe,
-    seed: u64,
-    at: usize,
-) -> Result<(Array4<f32>, Array3<u8>, f32), Stop> {
-    use eidetic_sdk::sampler::RowNoise;
-    let (n, c, h, w) = images.dim();
-    let name = &probe.name;
-    if !(probe.sigma.is_finite() && probe.sigma >= 0.0) {
-        let sigma = probe.sigma;
-        return Err(failed(format!(
-            "probe `{name}`: expected sigma >= 0, got {sigma}"
-        )));
-    }
-    let known = match probe.known.len() {
-        0 => Array3::ones((n, h, w)),
-        len if len == h * w => {
-            let one = Array3::from_shape_vec((1, h, w), probe.known.clone())?;
-            one.broadcast((n, h, w))
-                .ok_or_else(|| failed("a mask that fits no image"))?
-                .to_owned()
-        }
-        len if len == n * h * w => Array3::from_shape_vec((n, h, w), probe.known.clone())?,
-        len => {
-            let (one, all) = (h * w, n * h * w);
-            return Err(failed(format!(
-                "probe `{name}`: expected a mask of 0, {one} or {all} flags, got {len}"
-            )));
-        }
-    };
-    let ids: Vec<u64> = (0..n as u64).collect();
-    let mut noise = RowNoise::new(seed, &format!("probe {at}"), &ids);
-    let mut values = vec![0.0; c * h * w];
-    let mut destroyed = Array4::zeros((n, c, h, w));
-    for row in 0..n {
-        noise.fill(row, &mut values);
-        let mut values = values.iter();
-        for ((channel, y, x), pixel) in destroyed
-            .index_axis_mut(eidetic_sdk::ndarray::Axis(0), row)
-            .indexed_iter_mut()
-        {
-            let clean = match known[[row, y, x]] {
-                0 => 0.0,
-                _ => eidetic_sdk::pixels::to_unit(images[[row, channel, y, x]]),
-            };
-            let noise = values.next().copied().unwrap_or(0.0) as f32;
-            *pixel = clean + probe.sigma * noise;
-        }
-    }
-    Ok((destroyed, known, probe.sigma))
 }
