@@ -101,7 +101,14 @@ impl Attack for Everything {
 }
 
 /// A model that denoises as the host does and keeps what it was trained on.
-struct Remembers(Option<(Array4<u8>, Vec<i64>, Vec<u64>, u64)>);
+struct Remembers(Option<Trained>);
+
+struct Trained {
+    images: Array4<u8>,
+    labels: Vec<i64>,
+    index: Vec<u64>,
+    classes: u64,
+}
 
 impl Model for Remembers {
     fn info(&self) -> ModelInfo {
@@ -119,13 +126,10 @@ impl Model for Remembers {
         doubled(cotangent, out, 3.0)
     }
     fn sample(&self, batch: Batch<'_>, mut out: ArrayViewMut4<'_, f32>) -> Result<()> {
-        let trained = self
-            .0
-            .as_ref()
-            .map_or(-1.0, |(images, labels, index, classes)| {
-                assert_eq!((labels.len(), *classes), (images.dim().0, 10));
-                f32::from(images[[1, 0, 0, 0]]) + labels[2] as f32 + index[0] as f32
-            });
+        let trained = self.0.as_ref().map_or(-1.0, |set| {
+            assert_eq!((set.labels.len(), set.classes), (set.images.dim().0, 10));
+            f32::from(set.images[[1, 0, 0, 0]]) + set.labels[2] as f32 + set.index[0] as f32
+        });
         out.fill(trained + batch.rows() as f32);
         Ok(())
     }
@@ -246,14 +250,11 @@ impl ModelPlugin for Remembers {
     const TRAINS: bool = true;
     type Options = NoOptions;
     fn make(_: NoOptions, train: Option<TrainingSet<'_>>) -> Result<Self> {
-        Ok(Self(train.map(|set| {
-            let labels = set.labels.unwrap().to_vec();
-            (
-                set.images.to_owned(),
-                labels,
-                set.index.to_vec(),
-                set.classes,
-            )
+        Ok(Self(train.map(|set| Trained {
+            images: set.images.to_owned(),
+            labels: set.labels.unwrap().to_vec(),
+            index: set.index.to_vec(),
+            classes: set.classes,
         })))
     }
 }

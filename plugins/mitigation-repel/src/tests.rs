@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use eidetic_metrics::{Measured, NN_RATIO_MEMORIZED, extraction_scores, memorized};
+use eidetic_metrics::{ExtractionScore, NN_RATIO_MEMORIZED, extraction_scores};
 use eidetic_sdk::ndarray::{Axis, Zip};
 use eidetic_sdk::pixels::{to_u8, to_unit};
 use eidetic_sdk::registration::{make_mitigation, resolve_options};
@@ -128,18 +128,22 @@ fn samples(denoiser: &dyn Denoiser, ids: &[u64]) -> Array4<u8> {
     out.mapv(to_u8)
 }
 
-fn memorized_share(samples: &Array4<u8>, training: &Array4<u8>) -> f64 {
+/// nn_ratio of each sample.
+fn ratios(samples: &Array4<u8>, training: &Array4<u8>) -> Vec<f64> {
     let dim = training.len() / training.dim().0;
     let set = |a| Images::new(a, dim).unwrap();
     let scores = extraction_scores(
         set(samples.as_slice().unwrap()),
         set(training.as_slice().unwrap()),
-    )
-    .unwrap();
-    let Measured::Value(share) = memorized(&scores, NN_RATIO_MEMORIZED).unwrap() else {
-        panic!("no nn_ratio");
-    };
-    share.share().value().unwrap()
+    );
+    let ratio = |score: &ExtractionScore| score.nn_ratio.value().unwrap();
+    scores.unwrap().iter().map(ratio).collect()
+}
+
+fn memorized_share(samples: &Array4<u8>, training: &Array4<u8>) -> f64 {
+    let ratios = ratios(samples, training);
+    let memorized = ratios.iter().filter(|ratio| **ratio < NN_RATIO_MEMORIZED);
+    memorized.count() as f64 / ratios.len() as f64
 }
 
 #[test]
@@ -151,6 +155,9 @@ fn the_perfect_memorizer_of_fashion_mnist_stops_giving_its_images() {
     let repel = make("{}", &members).unwrap();
     let wrapped = samples(&Wrapped(&*repel, &memorizer), &ids);
     assert_eq!(memorized_share(&wrapped, &members), 0.0);
+    // Each lies where it was pushed to, but for the rounding to levels.
+    let worst = ratios(&wrapped, &members).into_iter().fold(1.0, f64::min);
+    assert!(worst > 0.39, "{worst}");
 }
 
 #[test]
@@ -178,12 +185,7 @@ fn a_model_of_other_images_is_left_alone() {
     let repel = make("{}", &members).unwrap();
     let plain = samples(&clean, &ids);
     let wrapped = samples(&Wrapped(&*repel, &clean), &ids);
-    let changed = plain
-        .outer_iter()
-        .zip(wrapped.outer_iter())
-        .filter(|(a, b)| a != b)
-        .count();
-    assert!(changed <= 1, "{changed} of 16 samples changed");
+    assert_eq!(plain, wrapped);
 }
 
 #[test]
