@@ -216,7 +216,7 @@ impl Manifest {
         let edm = self.prediction == Prediction::Edm;
         for (key, sigma) in [("sigma_min", self.sigma_min), ("sigma_max", self.sigma_max)] {
             let message = match sigma {
-                None if edm => "expected this key for prediction edm, got none".to_owned(),
+                None if edm => format!("missing key {key:?}, which prediction edm needs"),
                 Some(_) if !edm => format!(
                     "expected no {key} for prediction {}: the schedule has it",
                     self.prediction

@@ -12,6 +12,7 @@ use super::error::Error;
 use super::folder::{ModelFolder, digest_of};
 use super::manifest::{ListedFile, Manifest, TrainingStatement, VERSION};
 use crate::files::{sha256_hex, write_atomic};
+use crate::yaml::LocatedError;
 
 /// What is written. The same contents give the same bytes and the same model digest.
 #[derive(Debug, Clone)]
@@ -45,6 +46,12 @@ pub fn write_memorizer_folder(
     content: &MemorizerFolder<'_>,
 ) -> Result<ModelFolder, Error> {
     let (network, manifest) = content.build()?;
+    manifest.check().map_err(|(key, message)| LocatedError {
+        file: path.join(Manifest::FILE),
+        place: None,
+        key,
+        message,
+    })?;
     let yaml = serde_yaml::to_string(&manifest)
         .map_err(|error| content.misfit("a manifest that YAML can hold", error.to_string()))?;
     let digest = digest_of(yaml.as_bytes(), &manifest);

@@ -11,7 +11,9 @@ use super::error::Error;
 use crate::suggest::allowed_and_nearest;
 
 /// alpha_bar of the last step of a schedule with zero terminal SNR, whose sigma would be infinite:
-/// sigma is capped at 4096 - 1/8192, as diffusers' `EulerDiscreteScheduler` does.
+/// sigma is capped at 4096 - 1/8192, as diffusers' `EulerDiscreteScheduler` does. Where the step
+/// before is beyond that already (the linear schedule of DDPM, rescaled), the last one gets a
+/// quarter of that one's alpha_bar, so that sigma still grows.
 pub const ZERO_SNR_ALPHA_BAR: f64 = 1.0 / 16_777_216.0;
 
 /// More training steps than this are a mistake.
@@ -60,13 +62,16 @@ impl Schedule {
     }
 
     /// From alpha_bar of each step: above 0 and below 1, strictly falling, but for a last one of 0,
-    /// which becomes [`ZERO_SNR_ALPHA_BAR`].
+    /// which becomes [`ZERO_SNR_ALPHA_BAR`] or less.
     fn from_alphas_cumprod(alphas_cumprod: &[f64]) -> Result<Self, String> {
         let mut sigmas = Vec::with_capacity(alphas_cumprod.len());
         for (step, &alpha_bar) in alphas_cumprod.iter().enumerate() {
             let last = step + 1 == alphas_cumprod.len();
             let alpha_bar = match alpha_bar {
-                0.0 if last => ZERO_SNR_ALPHA_BAR,
+                0.0 if last && step > 0 => match alphas_cumprod[step - 1] {
+                    before if before > ZERO_SNR_ALPHA_BAR => ZERO_SNR_ALPHA_BAR,
+                    before => before / 4.0,
+                },
                 alpha_bar => alpha_bar,
             };
             let sigma = ((1.0 - alpha_bar) / alpha_bar).sqrt();
