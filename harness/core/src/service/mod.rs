@@ -5,6 +5,8 @@ mod chain;
 mod guided;
 mod sampling;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub use budget::Budget;
 pub use chain::{Chain, Link};
