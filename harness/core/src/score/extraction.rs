@@ -42,6 +42,13 @@ pub(super) fn score(
     split: &Split,
 ) -> Result<Scored, Error> {
     let generated = Images::new(&found.images, dataset.dim())?;
+    if generated.len() != found.count {
+        return Err(Error::Count {
+            what: "images",
+            expected: found.count,
+            got: generated.len(),
+        });
+    }
     let confident = match &found.confidence {
         Some(confidence) => Some(most_confident(confidence, generated.len())?),
         None => None,
