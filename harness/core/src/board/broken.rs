@@ -1,5 +1,6 @@
 //! Which of a suite's expectations the board does not meet.
 
+use super::csv_text::line;
 use super::leaderboard::Board;
 use super::row::{Row, RowStatus};
 use crate::suite::Expectation;
@@ -66,8 +67,8 @@ fn check(expectation: &Expectation, row: &Row, messages: &mut Vec<String>) {
 fn why(row: &Row) -> String {
     match (row.status, row.reason.as_str()) {
         (RowStatus::Ok, "") => "there is no such figure".into(),
-        (RowStatus::Ok, reason) => reason.into(),
+        (RowStatus::Ok, reason) => line(reason),
         (status, "") => status.as_str().into(),
-        (status, reason) => format!("{}, {reason}", status.as_str()),
+        (status, reason) => format!("{}, {}", status.as_str(), line(reason)),
     }
 }

@@ -48,3 +48,44 @@ pub(super) fn table<T>(board: &Board, columns: &[Column<T>], rows: &[T]) -> io::
     }
     writer.into_inner().map_err(|error| error.into_error())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn numbers_have_six_digits_and_no_exponent() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (1.0, "1"),
+            (1.0 / 3.0, "0.333333"),
+            (0.1 + 0.2, "0.3"),
+            (-2.0 / 3.0, "-0.666667"),
+            (1_234_567.0, "1234570"),
+            (1.234_567_8e-9, "0.00000000123457"),
+        ] {
+            assert_eq!(real(Some(value)), expected);
+        }
+        assert_eq!(real(None), "");
+        assert_eq!(real(Some(f64::NAN)), "");
+        assert_eq!(real(Some(f64::INFINITY)), "");
+    }
+
+    #[test]
+    fn text_stays_in_one_line() {
+        assert_eq!(line("one\r\n  two\n\n\tthree "), "one   two three");
+        assert_eq!(line("as it is  here"), "as it is  here");
+    }
+
+    proptest! {
+        #[test]
+        fn rounding_is_close_and_settles(value in -1e9..1e9_f64) {
+            let once = rounded(value);
+            prop_assert!((once - value).abs() <= value.abs() * 5e-6);
+            prop_assert_eq!(rounded(once).to_bits(), once.to_bits());
+        }
+    }
+}

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use super::cells::{CellProblem, TIMES, cells_folder, file_name, is_id, list};
 use super::cells::{read_record, read_times};
+use crate::cell::FINDINGS_ENDING;
 use crate::files::{sha256_file, sha256_hex, write_atomic};
 use crate::plan::Plan;
 
 const RECORD: &str = ".json";
-const FINDINGS: &str = ".npy";
-/// Files beside a record that go with it.
-const COMPANIONS: [&str; 5] = [FINDINGS, ".similarity.csv", ".png", ".svg", TIMES];
+/// Files beside a record that go with it and its findings.
+const COMPANIONS: [&str; 3] = [".similarity.csv", ".png", TIMES];
 
 /// What a merge did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub fn merge(plan: &Plan, into: &Path, dirs: &[PathBuf]) -> io::Result<MergeRepo
             if !name.ends_with(RECORD) || name.ends_with(TIMES) {
                 continue;
             }
-            match offer(&path, name.trim_end_matches(RECORD), &planned) {
+            match offer(&path, &name[..name.len() - RECORD.len()], &planned) {
                 Ok((id, offer)) => offers.entry(id).or_default().push(offer),
                 Err(problem) => report.refused.push(problem),
             }
@@ -109,27 +109,32 @@ fn offer(path: &Path, id: &str, planned: &HashSet<&str>) -> Result<(String, Offe
     }
     let record = read_record(path, id).map_err(|reason| problem(path, reason))?;
     let mut companions = Vec::new();
-    for ending in COMPANIONS {
-        let name = format!("{id}{ending}");
+    if !record.findings_sha256.is_empty() {
+        let name = findings_name(id);
         let from = path.with_file_name(&name);
-        if !from.is_file() {
-            if ending == FINDINGS && !record.findings_sha256.is_empty() {
-                return Err(problem(&from, "the findings of this cell are missing"));
-            }
-            continue;
+        if !from.exists() {
+            return Err(problem(&from, "the findings of this cell are missing"));
         }
         let file = Checked::new(from)?;
-        if ending == FINDINGS && file.sha256 != record.findings_sha256 {
+        if file.sha256 != record.findings_sha256 {
             let reason = format!(
                 "not the findings of its cell: expected sha256 {}, got {}",
                 record.findings_sha256, file.sha256
             );
             return Err(problem(&file.from, reason));
         }
-        if ending == TIMES {
-            read_times(&file.from).map_err(|reason| problem(&file.from, reason))?;
-        }
         companions.push((name, file));
+    }
+    for ending in COMPANIONS {
+        let name = format!("{id}{ending}");
+        let from = path.with_file_name(&name);
+        if !from.is_file() {
+            continue;
+        }
+        if ending == TIMES {
+            read_times(&from).map_err(|reason| problem(&from, reason))?;
+        }
+        companions.push((name, Checked::new(from)?));
     }
     let record = Checked::new(path.to_owned())?;
     Ok((id.to_owned(), Offer { record, companions }))
@@ -171,13 +176,11 @@ fn settle(
             .collect());
     }
     let offer = offers.swap_remove(0);
-    let findings = into.join(format!("{id}{FINDINGS}"));
+    let name = findings_name(id);
+    let findings = into.join(&name);
     if findings.exists() {
         let here = Checked::new(findings).map_err(|problem| vec![problem])?;
-        let offered = offer
-            .companions
-            .iter()
-            .find(|(name, _)| name.ends_with(FINDINGS));
+        let offered = offer.companions.iter().find(|(other, _)| *other == name);
         if offered.is_some_and(|(_, offered)| offered.sha256 != here.sha256) {
             let reason =
                 "findings with other bytes than the cell that is to be merged; remove them";
@@ -185,6 +188,10 @@ fn settle(
         }
     }
     Ok((offer, there))
+}
+
+fn findings_name(id: &str) -> String {
+    format!("{id}.{FINDINGS_ENDING}")
 }
 
 impl Checked {

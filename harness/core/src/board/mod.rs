@@ -7,13 +7,19 @@ mod csv_text;
 mod figure;
 mod files;
 mod leaderboard;
+#[cfg(test)]
+mod leaderboard_tests;
 mod merge;
+#[cfg(test)]
+mod merge_tests;
 mod metrics;
 mod mitigations;
 mod row;
 #[cfg(test)]
 mod samples;
 mod terminal;
+#[cfg(test)]
+mod terminal_tests;
 
 pub use broken::broken;
 pub use cells::{CellProblem, Cells};

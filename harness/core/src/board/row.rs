@@ -70,7 +70,7 @@ pub struct Row {
     pub status: RowStatus,
     /// Seeds that the score is over.
     pub seeds: Option<u64>,
-    /// Findings.
+    /// Findings that were scored.
     pub n: Option<u64>,
     /// Images that the model was trained on, where the seeds agree.
     pub n_trained: Option<u64>,
@@ -153,7 +153,10 @@ impl Row {
             access: spec.attack.access.clone(),
             status,
             seeds: (!values.is_empty()).then_some(values.len() as u64),
-            n: sum(records.iter().map(|record| Some(record.n))),
+            n: sum(records
+                .iter()
+                .filter(|record| record.scores.is_some())
+                .map(|record| Some(record.n))),
             n_trained: agreed(records.iter().filter_map(|record| record.n_trained)),
             model_calls: sum(records.iter().map(|record| record.model_calls)),
             defence_calls: sum(records.iter().map(|record| record.defence_calls)),

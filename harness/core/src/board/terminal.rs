@@ -19,15 +19,17 @@ const HEADER: [&str; 11] = [
 ];
 const LABELS: std::ops::Range<usize> = 1..4;
 const STATUS: usize = 4;
-const GAP: &str = "  ";
-/// Labels are not cut below this.
-const SHORTEST: usize = 6;
+const SCORE: usize = 5;
+/// From the roomiest to the tightest: the gap between columns, whether scores have intervals,
+/// and how short labels may be cut.
+const LAYOUTS: [(usize, bool, usize); 4] =
+    [(2, true, 12), (1, true, 12), (1, false, 12), (1, false, 6)];
 
-/// The board in lines of at most `width` columns where its labels can be cut so far, grouped by
-/// dataset and goal, with a legend and the reasons of what is not ok. `color` adds ANSI colours.
+/// The board in lines of at most `width` columns, of 67 or more: where it is narrow, gaps, then
+/// intervals, then labels give way. Grouped by dataset and goal, with a legend and the reasons of
+/// what is not ok. `color` adds ANSI colours.
 pub fn render(board: &Board, width: usize, color: bool) -> String {
-    let cells: Vec<[String; 11]> = board.rows.iter().map(cells).collect();
-    let widths = widths(&cells, width);
+    let table = Table::fitting(board, width);
     let paint = |text: &str, code: &str| {
         if color {
             format!("\x1b[{code}m{text}\x1b[0m")
@@ -37,7 +39,7 @@ pub fn render(board: &Board, width: usize, color: bool) -> String {
     };
     let mut out = String::new();
     let mut group = None;
-    for (row, cells) in board.rows.iter().zip(&cells) {
+    for (row, cells) in board.rows.iter().zip(&table.rows) {
         let of_row = (&row.dataset, &row.goal);
         if group != Some(of_row) {
             if group.is_some() {
@@ -47,11 +49,11 @@ pub fn render(board: &Board, width: usize, color: bool) -> String {
             let title = format!("{}, {}", row.dataset, row.goal);
             out += &paint(&cut(&line(&title), width), "1");
             out.push('\n');
-            let header = aligned(&HEADER.map(String::from), &widths, |_, text| text);
+            let header = table.aligned(&table.header, |_, text| text);
             out += &paint(&header, "2");
             out.push('\n');
         }
-        out += &aligned(cells, &widths, |column, text| {
+        out += &table.aligned(cells, |column, text| {
             if column == STATUS {
                 paint(&text, code(row.status))
             } else {
@@ -97,7 +99,7 @@ fn legend(board: &Board) -> String {
     )
 }
 
-fn cells(row: &Row) -> [String; 11] {
+fn cells(row: &Row, intervals: bool) -> [String; 11] {
     [
         row.rank.map_or(String::new(), |rank| rank.to_string()),
         line(&row.model),
@@ -105,7 +107,7 @@ fn cells(row: &Row) -> [String; 11] {
         line(&row.attack),
         row.status.as_str().to_owned(),
         match (row.figure.value, row.figure.low, row.figure.high) {
-            (Some(value), Some(low), Some(high)) => {
+            (Some(value), Some(low), Some(high)) if intervals => {
                 format!("{} [{}, {}]", figure(value), figure(low), figure(high))
             }
             (value, ..) => optional(value),
@@ -154,51 +156,82 @@ fn short(count: u64) -> String {
     format!("{value:.decimals$}{unit}")
 }
 
-/// The widest of each column; labels give way, the longest first, until all fits.
-fn widths(rows: &[[String; 11]], width: usize) -> [usize; 11] {
-    let mut widths = HEADER.map(length);
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(length(cell));
-        }
-    }
-    let gaps = GAP.len() * (HEADER.len() - 1);
-    while widths.iter().sum::<usize>() + gaps > width {
-        let Some(longest) = LABELS
-            .filter(|&column| widths[column] > SHORTEST)
-            .max_by_key(|&column| (widths[column], usize::MAX - column))
-        else {
-            break;
-        };
-        widths[longest] -= 1;
-    }
-    widths
+/// The table's cells and the width of each column.
+struct Table {
+    header: [String; 11],
+    rows: Vec<[String; 11]>,
+    widths: [usize; 11],
+    gap: usize,
 }
 
-/// Labels and status to the left, numbers to the right.
-fn aligned(
-    cells: &[String; 11],
-    widths: &[usize; 11],
-    paint: impl Fn(usize, String) -> String,
-) -> String {
-    let mut out = String::new();
-    for (column, (cell, &width)) in cells.iter().zip(widths).enumerate() {
-        let text = cut(cell, width);
-        let pad = " ".repeat(width - length(&text));
-        let text = paint(column, text);
-        if column > 0 {
-            out += GAP;
+impl Table {
+    /// In the first layout that fits, or else the last.
+    fn fitting(board: &Board, width: usize) -> Self {
+        let [roomy, others @ ..] = LAYOUTS;
+        let mut table = Self::new(board, width, roomy);
+        for layout in others {
+            if table.width() <= width {
+                break;
+            }
+            table = Self::new(board, width, layout);
         }
-        if LABELS.contains(&column) || column == STATUS {
-            out += &text;
-            out += &pad;
-        } else {
-            out += &pad;
-            out += &text;
-        }
+        table
     }
-    out.truncate(out.trim_end().len());
-    out
+
+    /// Labels give way, the longest first, until all fits or all are `shortest`.
+    fn new(board: &Board, width: usize, (gap, intervals, shortest): (usize, bool, usize)) -> Self {
+        let mut header = HEADER.map(String::from);
+        if !intervals {
+            header[SCORE] = "score".into();
+        }
+        let rows: Vec<[String; 11]> = board.rows.iter().map(|row| cells(row, intervals)).collect();
+        let widths = std::array::from_fn(|column| {
+            let cells = rows.iter().map(|row| length(&row[column]));
+            cells.max().unwrap_or(0).max(length(&header[column]))
+        });
+        let mut table = Self {
+            header,
+            rows,
+            widths,
+            gap,
+        };
+        while table.width() > width {
+            let Some(longest) = LABELS
+                .filter(|&column| table.widths[column] > shortest)
+                .max_by_key(|&column| (table.widths[column], usize::MAX - column))
+            else {
+                break;
+            };
+            table.widths[longest] -= 1;
+        }
+        table
+    }
+
+    fn width(&self) -> usize {
+        self.widths.iter().sum::<usize>() + self.gap * (HEADER.len() - 1)
+    }
+
+    /// Labels and status to the left, numbers to the right.
+    fn aligned(&self, cells: &[String; 11], paint: impl Fn(usize, String) -> String) -> String {
+        let mut out = String::new();
+        for (column, (cell, &width)) in cells.iter().zip(&self.widths).enumerate() {
+            let text = cut(cell, width);
+            let pad = " ".repeat(width - length(&text));
+            let text = paint(column, text);
+            if column > 0 {
+                out += &" ".repeat(self.gap);
+            }
+            if LABELS.contains(&column) || column == STATUS {
+                out += &text;
+                out += &pad;
+            } else {
+                out += &pad;
+                out += &text;
+            }
+        }
+        out.truncate(out.trim_end().len());
+        out
+    }
 }
 
 /// At most `width` characters, the last a `~` where some were left out.
