@@ -81,14 +81,9 @@ pub enum Error {
         /// The file of weights, relative to the model folder.
         weights: String,
     },
-    /// ONNX Runtime does not take the network.
-    #[error("{path}: {source}", path = .path.display())]
-    Runtime {
-        /// The ONNX file.
-        path: PathBuf,
-        /// The reason.
-        source: eidetic_runtime::Error,
-    },
+    /// ONNX Runtime, or the device, does not take the network.
+    #[error(transparent)]
+    Runtime(Box<eidetic_runtime::Error>),
     /// A folder that is to be written is there already and is something else.
     #[error(
         "{path}: expected no folder, or a model folder to replace, got something else: move it away",

@@ -10,6 +10,8 @@ mod folder;
 mod folder_tests;
 mod manifest;
 mod memorizer;
+#[cfg(test)]
+mod memorizer_tests;
 mod network;
 mod onnx;
 #[cfg(test)]

@@ -37,10 +37,9 @@ impl OnnxModel {
         runtime: &Runtime,
         options: &SessionOptions,
     ) -> Result<Self, Error> {
-        let path = folder.network();
         let sessions = runtime
-            .open(ModelSource::File(&path), options)
-            .map_err(|source| Error::Runtime { path, source })?;
+            .open(ModelSource::File(&folder.network()), options)
+            .map_err(|error| Error::Runtime(Box::new(error)))?;
         Ok(Self {
             info: folder.info(),
             folder,

@@ -4,13 +4,14 @@
 use eidetic_graph::proto::{AttributeProto, TensorProto};
 use eidetic_graph::{Dim, Element, GraphBuilder};
 use eidetic_model_memorizer::Memorizer;
+use eidetic_runtime::SessionOptions;
 use eidetic_sdk::Model;
 use eidetic_sdk::batch::condition;
 use ndarray::{Array1, Array4, Axis, s};
 
 use super::testing::{
     Folder, SHAPE, Timestep, denoise, denoise_with, family, fashion, image_dims, linear_schedule,
-    noised, open,
+    noised, open, runtime,
 };
 use super::{
     Manifest, MemorizerFolder, OnnxModel, Prediction, TrainedOn, TrainingStatement,
@@ -346,6 +347,24 @@ fn an_output_whose_shape_shows_only_when_it_runs_is_checked_then() {
     let want = "output out_sample: expected shape [1, 1, 28, 28], got [1, 784]";
     assert!(
         error.ends_with(want) && error.contains(Manifest::NETWORK),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_network_that_onnx_runtime_refuses_is_named() {
+    let mut g = GraphBuilder::new("toy");
+    let sample = g.input("sample", Element::F32, &image_dims(1));
+    g.input("sigma", Element::F32, &[Dim::Open]);
+    let out = g.op("NoSuchOperator", &[sample]);
+    g.output("out_sample", out, Element::F32, &image_dims(1));
+    let folder = Folder::new()
+        .network(&g.build().unwrap())
+        .manifest("prediction: edm\nsigma_min: 0.002\nsigma_max: 80\n");
+    let error = OnnxModel::open(folder.open(), runtime(), &SessionOptions::default());
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains(Manifest::NETWORK) && error.contains("NoSuchOperator"),
         "{error}"
     );
 }
