@@ -14,6 +14,7 @@ mod memorizer;
 mod memorizer_tests;
 mod network;
 mod onnx;
+mod places;
 #[cfg(test)]
 mod onnx_tests;
 mod schedule;

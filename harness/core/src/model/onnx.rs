@@ -11,9 +11,10 @@ use super::convention::{Noise, Point};
 use super::error::Error;
 use super::folder::ModelFolder;
 use super::network::{CLASS_LABELS, NoiseInput, OUT_SAMPLE, SAMPLE, SIGMA, TIMESTEP};
+use super::places::{slots, spread};
 
-/// A denoiser in pixel space. A row's result depends on that row alone, as far as the network does
-/// and at one place in a microbatch (see [`Sessions::run`]).
+/// A denoiser in pixel space. A row's result depends on that row and its id alone, as far as the
+/// network's does: a row stands in the microbatches where its id says. Give rows distinct ids.
 #[derive(Debug)]
 pub struct OnnxModel {
     folder: ModelFolder,
@@ -208,18 +209,44 @@ impl Model for OnnxModel {
         if batch.rows() == 0 {
             return Ok(());
         }
-        let points: Vec<Point> = batch.sigma.iter().map(|&sigma| self.point(sigma)).collect();
+        let Some(slots) = slots(batch.row_id, self.sessions.microbatch()) else {
+            return self.denoise_in_place(batch.x, batch.sigma, labels.as_ref(), out);
+        };
+        let x = spread(batch.x, &slots);
+        let sigma = spread(ArrayView1::from(batch.sigma), &slots).to_vec();
+        let labels = labels.map(|labels| spread(labels.view(), &slots));
+        let mut dim = out.raw_dim();
+        dim[0] = x.len_of(Axis(0));
+        let mut spread_out = Array4::zeros(dim);
+        self.denoise_in_place(x.view(), &sigma, labels.as_ref(), spread_out.view_mut())?;
+        for (slot, mut out) in slots.into_iter().zip(out.outer_iter_mut()) {
+            out.assign(&spread_out.index_axis(Axis(0), slot));
+        }
+        Ok(())
+    }
+}
+
+impl OnnxModel {
+    /// D(x; sigma) of rows that stand where they are to stand in the microbatches.
+    fn denoise_in_place(
+        &self,
+        x: ArrayView4<'_, f32>,
+        sigma: &[f32],
+        labels: Option<&Array1<i64>>,
+        mut out: ArrayViewMut4<'_, f32>,
+    ) -> eidetic_sdk::Result<()> {
+        let points: Vec<Point> = sigma.iter().map(|&sigma| self.point(sigma)).collect();
         let channels = self.info.image.channels as usize;
-        let mut input: Array4<f32> = batch.x.to_owned();
+        let mut input: Array4<f32> = x.to_owned();
         for (mut row, point) in input.outer_iter_mut().zip(&points) {
             // Extra channels are masks, not noisy pixels: only x is scaled.
             row.slice_mut(s![..channels, .., ..])
                 .mapv_inplace(|x| (f64::from(x) * point.input) as f32);
         }
-        let output = self.network(input.view(), &points, labels.as_ref())?;
+        let output = self.network(input.view(), &points, labels)?;
         let rows = out
             .outer_iter_mut()
-            .zip(batch.x.outer_iter())
+            .zip(x.outer_iter())
             .zip(output.outer_iter());
         for (((mut out, x), output), point) in rows.zip(&points) {
             // In f64: x and sigma F are large and nearly equal at large sigma.
