@@ -1,0 +1,22 @@
+//! From a verb to what does it.
+
+use super::{cell, check, completions, doctor, inspect, leaderboard, list, man, plan, run};
+use crate::args::{Cli, Verb};
+use crate::exit::{Exit, Failure};
+
+/// Does what the command line says.
+pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
+    let global = &cli.global;
+    match &cli.verb {
+        Verb::Run(args) => run::run(&args.suite, global),
+        Verb::Plan(args) => plan::run(&args.suite, global),
+        Verb::Check(args) => check::run(&args.suite, global),
+        Verb::List { what } => list::run(*what, global),
+        Verb::Leaderboard(args) => leaderboard::run(args, global),
+        Verb::Inspect { path } => inspect::run(path, global),
+        Verb::Doctor => doctor::run(global),
+        Verb::Completions { shell } => completions::run(*shell),
+        Verb::Man { verb } => man::run(verb.as_deref()),
+        Verb::Cell { job } => cell::run(job),
+    }
+}

@@ -1,0 +1,263 @@
+//! `eidetic inspect FILE-OR-FOLDER`.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::anyhow;
+use eidetic_abi::module::ABI_VERSION;
+use eidetic_graph::Summary;
+use eidetic_harness::cell::{access_name, goal_name, stage_names};
+use eidetic_harness::files::sha256_file;
+use eidetic_harness::model::{Manifest, ModelFolder};
+use eidetic_harness::plugin::Library;
+use eidetic_sdk::registration::{Kind, Registration, resolve_options};
+use serde_json::{Value, json};
+
+use crate::args::Global;
+use crate::exit::{Exit, Failure};
+use crate::{output, table};
+
+pub(crate) fn run(path: &Path, global: &Global) -> Result<Exit, Failure> {
+    let is = |ending: &str| path.extension().is_some_and(|got| got == ending);
+    let (text, json) = if path.is_dir() {
+        model(path)?
+    } else if path.file_name().is_some_and(|name| name == Manifest::FILE) {
+        model(path.parent().unwrap_or(Path::new(".")))?
+    } else if is("onnx") {
+        graph(path)?
+    } else if is("so") || begins_as_elf(path)? {
+        library(path)?
+    } else {
+        return Err(Failure::bad_input(anyhow!(
+            "{}: expected a plugin library, a model folder or an .onnx file",
+            path.display()
+        )));
+    };
+    match global.json {
+        true => output::json(&json)?,
+        false => output::text(&text)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn begins_as_elf(path: &Path) -> Result<bool, Failure> {
+    let mut magic = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read(&mut magic));
+    read.map_err(|error| Failure::bad_input(anyhow!("cannot read {}: {error}", path.display())))?;
+    Ok(magic == *b"\x7fELF")
+}
+
+fn library(path: &Path) -> Result<(String, Value), Failure> {
+    let library = Library::load(path).map_err(Failure::bad_input)?;
+    let abi = ABI_VERSION;
+    let mut text = format!(
+        "plugin library {}\nABI     {abi}\nsha256  {}\n",
+        library.path.display(),
+        library.sha256
+    );
+    for plugin in &library.registrations {
+        text += &format!(
+            "\n{} {} {} ({}): {}\n{}\n",
+            kind_name(&plugin.kind),
+            plugin.id,
+            plugin.version,
+            plugin.licence,
+            kind_details(&plugin.kind),
+            plugin.summary
+        );
+        text += &options(plugin);
+    }
+    let plugins: Vec<Value> = library.registrations.iter().map(registration).collect();
+    let json = json!({
+        "what": "plugin library",
+        "path": library.path,
+        "abi": abi,
+        "sha256": library.sha256,
+        "plugins": plugins,
+    });
+    Ok((text, json))
+}
+
+fn registration(plugin: &Registration) -> Value {
+    let schema: Value = serde_json::from_str(&plugin.options_schema).unwrap_or_default();
+    json!({
+        "kind": kind_name(&plugin.kind),
+        "id": plugin.id.as_str(),
+        "version": plugin.version.as_str(),
+        "licence": plugin.licence.as_str(),
+        "details": kind_details(&plugin.kind),
+        "summary": plugin.summary.as_str(),
+        "options": schema,
+    })
+}
+
+/// The options of a plugin in a table: name, type, default, the first sentence of what they say.
+fn options(plugin: &Registration) -> String {
+    let schema: Value = serde_json::from_str(&plugin.options_schema).unwrap_or_default();
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        return "no options\n".to_owned();
+    };
+    let defaults: Value = resolve_options(plugin, "{}")
+        .ok()
+        .and_then(|json| serde_json::from_str(&json).ok())
+        .unwrap_or_default();
+    let rows: Vec<[String; 4]> = properties
+        .iter()
+        .map(|(name, property)| {
+            let default = defaults.get(name).filter(|value| !value.is_null());
+            let meaning = property.get("description").and_then(Value::as_str);
+            let meaning = meaning.unwrap_or_default().replace('\n', " ");
+            let sentence = meaning.split(". ").next().unwrap_or_default();
+            [
+                format!("  {name}"),
+                type_name(property),
+                default.map_or_else(|| "none".to_owned(), Value::to_string),
+                sentence.trim_end_matches('.').to_owned(),
+            ]
+        })
+        .collect();
+    table::aligned(["  option", "type", "default", "meaning"], &rows)
+}
+
+fn type_name(property: &Value) -> String {
+    match property.get("type") {
+        Some(Value::String(name)) => name.clone(),
+        Some(Value::Array(names)) => {
+            let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+            names.join(" or ")
+        }
+        _ => "see --json".to_owned(),
+    }
+}
+
+fn kind_name(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Model { .. } => "model",
+        Kind::Attack { .. } => "attack",
+        Kind::Mitigation { .. } => "mitigation",
+    }
+}
+
+/// What a plugin of its kind does and needs, in a few words.
+pub(super) fn kind_details(kind: &Kind) -> String {
+    match kind {
+        Kind::Model { trains: true, .. } => "trains itself".to_owned(),
+        Kind::Model { trains: false, .. } => "arrives trained".to_owned(),
+        Kind::Attack { goal, access, .. } => {
+            format!("{} from {}", goal_name(*goal), access_name(*access))
+        }
+        Kind::Mitigation { stages, .. } => format!("at {}", stage_names(*stages).join(", ")),
+    }
+}
+
+fn model(path: &Path) -> Result<(String, Value), Failure> {
+    let folder = ModelFolder::open(path).map_err(Failure::bad_input)?;
+    let manifest = folder.manifest();
+    let info = folder.info();
+    let shape = manifest.shape.map(|n| n.to_string()).join(" x ");
+    let prediction = json!(manifest.prediction);
+    let training = &manifest.training;
+    let part = json!(training.part);
+    let trained = match (&training.dataset, training.n) {
+        (Some(dataset), Some(n)) => format!("{n} images, {} of {dataset}", word(&part)),
+        _ => word(&part).to_owned(),
+    };
+    let mut text = format!(
+        "model {}: {}\nlicence     {}\nprediction  {}\nshape       {shape}\nsigma       {} .. {}\n\
+         trained on  {trained}\ndigest      {}\n\n",
+        manifest.name,
+        manifest.title,
+        manifest.licence,
+        word(&prediction),
+        info.sigma_min,
+        info.sigma_max,
+        folder.digest(),
+    );
+    text += &network(folder.summary());
+    let json = json!({
+        "what": "model folder",
+        "path": folder.path(),
+        "digest": folder.digest(),
+        "manifest": manifest,
+        "sigma_min": info.sigma_min,
+        "sigma_max": info.sigma_max,
+        "network": network_json(folder.summary()),
+    });
+    Ok((text, json))
+}
+
+fn word(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn graph(path: &Path) -> Result<(String, Value), Failure> {
+    let model = eidetic_graph::read(path).map_err(Failure::bad_input)?;
+    let summary = Summary::of(&model);
+    let sha256 = sha256_file(path)?;
+    let mut text = format!("ONNX file {}\nsha256      {sha256}\n\n", path.display());
+    text += &network(&summary);
+    let json = json!({
+        "what": "ONNX file",
+        "path": path,
+        "sha256": sha256,
+        "network": network_json(&summary),
+    });
+    Ok((text, json))
+}
+
+/// Inputs and outputs with their types in words.
+fn ports(ports: &[(String, Option<eidetic_graph::TensorType>)]) -> Vec<(String, String)> {
+    let words = |port: &Option<eidetic_graph::TensorType>| match port {
+        Some(tensor) => tensor.to_string(),
+        None => "no tensor".to_owned(),
+    };
+    ports
+        .iter()
+        .map(|(name, port)| (name.clone(), words(port)))
+        .collect()
+}
+
+fn network(summary: &Summary) -> String {
+    let mut text = String::new();
+    for (what, ports) in [
+        ("input", ports(&summary.inputs)),
+        ("output", ports(&summary.outputs)),
+    ] {
+        for (name, tensor) in ports {
+            text += &format!("{what:<11} {name}: {tensor}\n");
+        }
+    }
+    let operators: Vec<String> = summary
+        .operators
+        .iter()
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    text += &format!("parameters  {}\n", summary.parameters);
+    text += &format!("operators   {}\n", operators.join(", "));
+    text += &format!(
+        "opset       {}, IR version {}, by {}\n",
+        summary.opset, summary.ir_version, summary.producer
+    );
+    for file in &summary.external_files {
+        text += &format!("weights in  {file}\n");
+    }
+    text
+}
+
+fn network_json(summary: &Summary) -> Value {
+    let named = |ports: Vec<(String, String)>| -> Vec<Value> {
+        let port = |(name, tensor)| json!({ "name": name, "type": tensor });
+        ports.into_iter().map(port).collect()
+    };
+    json!({
+        "opset": summary.opset,
+        "ir_version": summary.ir_version,
+        "producer": summary.producer,
+        "inputs": named(ports(&summary.inputs)),
+        "outputs": named(ports(&summary.outputs)),
+        "parameters": summary.parameters,
+        "operators": summary.operators,
+        "external_files": summary.external_files,
+    })
+}

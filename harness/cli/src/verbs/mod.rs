@@ -1,0 +1,16 @@
+//! The verbs, a file each.
+
+mod cell;
+mod check;
+mod completions;
+mod dispatch;
+mod doctor;
+mod inspect;
+mod leaderboard;
+mod list;
+mod man;
+mod plan;
+mod run;
+
+pub(crate) use cell::CELL;
+pub(crate) use dispatch::dispatch;

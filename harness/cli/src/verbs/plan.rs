@@ -1,0 +1,159 @@
+//! `eidetic plan SUITE`.
+
+use std::path::Path;
+
+use eidetic_harness::board::Cells;
+use eidetic_harness::cell::{CellSpec, ModelOrigin, ModelSpec};
+use eidetic_harness::model::ModelFolder;
+use eidetic_harness::plan::PlannedCell;
+use eidetic_sdk::sampler::{Sampler, SamplerKind};
+use eidetic_sdk::{ImageShape, ModelInfo};
+use serde_json::{Value, json};
+
+use crate::args::Global;
+use crate::exit::{Exit, Failure};
+use crate::setup::Setup;
+use crate::{output, table, talk};
+
+pub(crate) fn run(named: &Path, global: &Global) -> Result<Exit, Failure> {
+    let setup = Setup::new(global, Some(named))?;
+    let suite = setup.suite(named)?;
+    let plan = setup.plan(&suite)?;
+    let folder = setup.results(&plan.suite);
+    let there = Cells::read(&plan, &folder)?;
+    for problem in &there.problems {
+        talk::warning(&format!("left out {problem}"));
+    }
+    let cells: Vec<Cell<'_>> = plan
+        .cells
+        .iter()
+        .map(|cell| Cell::new(cell, &there))
+        .collect();
+    if global.json {
+        output::json(&json!({
+            "suite": suite.resolved(),
+            "folder": folder,
+            "cells": cells.iter().map(Cell::json).collect::<Vec<_>>(),
+        }))?;
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<[String; 8]> = cells.iter().map(Cell::row).collect();
+    let header = [
+        "cell",
+        "dataset",
+        "model",
+        "mitigation",
+        "attack",
+        "seed",
+        "calls",
+        "state",
+    ];
+    output::text(&table::aligned(header, &rows))?;
+    let open: Vec<&Cell<'_>> = cells.iter().filter(|cell| cell.is_open()).collect();
+    let calls: u64 = open.iter().map(|cell| cell.calls).sum();
+    output::text(&format!(
+        "{} cells, {} to run, about {calls} model calls\n",
+        cells.len(),
+        open.len()
+    ))?;
+    Ok(Exit::Done)
+}
+
+/// A cell with what is there of it.
+struct Cell<'a> {
+    planned: &'a PlannedCell,
+    state: String,
+    calls: u64,
+}
+
+impl<'a> Cell<'a> {
+    fn new(planned: &'a PlannedCell, there: &Cells) -> Self {
+        let state = match (&planned.not_applicable, there.records.get(&planned.id)) {
+            (Some(reason), _) => format!("n/a: {reason}"),
+            (None, Some(record)) if record.status.is_settled() => "there".to_owned(),
+            (None, Some(record)) => format!("{}, runs again", record.status.as_str()),
+            (None, None) => "to run".to_owned(),
+        };
+        let calls = match planned.not_applicable {
+            Some(_) => 0,
+            None => estimated_calls(&planned.spec),
+        };
+        Self {
+            planned,
+            state,
+            calls,
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.planned.not_applicable.is_none() && self.state != "there"
+    }
+
+    fn row(&self) -> [String; 8] {
+        let spec = &self.planned.spec;
+        [
+            self.planned.id[..12].to_owned(),
+            spec.dataset.label.clone(),
+            spec.model.label.clone(),
+            spec.mitigation_label.clone(),
+            spec.attack.label.clone(),
+            spec.seed.to_string(),
+            self.calls.to_string(),
+            self.state.clone(),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        let spec = &self.planned.spec;
+        json!({
+            "id": self.planned.id,
+            "dataset": spec.dataset.label,
+            "model": spec.model.label,
+            "mitigation": spec.mitigation_label,
+            "attack": spec.attack.label,
+            "seed": spec.seed,
+            "listed": self.planned.listed,
+            "twin": self.planned.twin,
+            "state": self.state,
+            "estimated_model_calls": self.calls,
+        })
+    }
+}
+
+/// Samples times calls a sample where the attack has the option `samples`, else the limit.
+fn estimated_calls(spec: &CellSpec) -> u64 {
+    let samples = spec
+        .attack
+        .plugin
+        .options
+        .get("samples")
+        .and_then(Value::as_u64);
+    let calls = samples.map(|samples| samples.saturating_mul(calls_per_sample(&spec.model)));
+    calls.unwrap_or(u64::MAX).min(spec.model_calls)
+}
+
+fn calls_per_sample(model: &ModelSpec) -> u64 {
+    let folder = match &model.origin {
+        ModelOrigin::Folder { path, .. } => ModelFolder::open(Path::new(path)).ok(),
+        _ => None,
+    };
+    // A plugin's own schedule is not known before it is made; only ancestral sampling asks for it.
+    let image = ImageShape {
+        channels: 1,
+        height: 1,
+        width: 1,
+    };
+    let info = folder
+        .as_ref()
+        .map_or_else(|| ModelInfo::pixel_denoiser(image, 0.5), ModelFolder::info);
+    let wish = model.sampler.as_ref();
+    let kind = wish
+        .and_then(|wish| serde_json::from_value(wish.get("kind")?.clone()).ok())
+        .or_else(|| folder.as_ref()?.manifest().sampler)
+        .unwrap_or(SamplerKind::Heun);
+    let mut sampler = Sampler::for_model(kind, &info);
+    if let Some(steps) = wish.and_then(|wish| wish.get("steps")?.as_u64()) {
+        sampler.steps = steps as usize;
+    }
+    sampler.calls_per_sample()
+}
