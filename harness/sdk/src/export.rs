@@ -47,7 +47,7 @@ macro_rules! export_plugins {
             // SAFETY: the name is the one under which abi_stable looks for a root module's header;
             // the constructor gives a `PluginModule_Ref`, the type that the header describes.
             #[unsafe(no_mangle)]
-            static _1as_0root_1module_0loader: LibHeader = unsafe {
+            static _1as_0lib_1header_0root_bmodule_bloader: LibHeader = unsafe {
                 LibHeader::from_constructor::<PluginModule_Ref>(
                     erased_module,
                     CheckTypeLayout::Yes,

@@ -62,7 +62,7 @@ mod exported {
     // SAFETY: the name is abi_stable's for a header, and the constructor gives the type that the
     // header describes.
     #[unsafe(no_mangle)]
-    static _1as_0root_1module_0loader: LibHeader = unsafe {
+    static _1as_0lib_1header_0root_bmodule_bloader: LibHeader = unsafe {
         LibHeader::from_constructor::<PluginModule_Ref>(erased_module, CheckTypeLayout::Yes)
     };
 }
