@@ -104,12 +104,6 @@ pub(crate) enum Verb {
         /// Of one verb
         verb: Option<String>,
     },
-    /// Work on one cell, as a process of its own
-    #[command(name = crate::verbs::CELL, hide = true)]
-    Cell {
-        /// The job
-        job: PathBuf,
-    },
 }
 
 #[derive(Debug, Args)]

@@ -10,21 +10,29 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::args::{Cli, Global, Verb};
+use crate::args::Global;
 use crate::exit::Failure;
 use crate::talk;
 
 const VARIABLE: &str = "EIDETIC_LOG";
 
 /// Starts it. `EIDETIC_LOG` goes before the flags.
-pub(crate) fn start(cli: &Cli) -> Result<(), Failure> {
+pub(crate) fn start(global: &Global) -> Result<(), Failure> {
+    start_with(filter(global))
+}
+
+/// Starts that of a child: its last lines are kept where its cell fails, and the parent decides
+/// which are shown.
+pub(crate) fn start_of_child() -> Result<(), Failure> {
+    start_with("info")
+}
+
+fn start_with(default: &str) -> Result<(), Failure> {
     let filter = match std::env::var(VARIABLE) {
         Ok(filter) if !filter.is_empty() => EnvFilter::try_new(&filter)
             .with_context(|| format!("{VARIABLE}: expected a filter such as debug, got {filter:?}"))
             .map_err(Failure::bad_input)?,
-        // What a child says is kept where its cell fails, and the parent decides what is shown.
-        _ if matches!(cli.verb, Verb::Cell { .. }) => EnvFilter::new("info"),
-        _ => EnvFilter::new(filter(&cli.global)),
+        _ => EnvFilter::new(default),
     };
     tracing_subscriber::fmt()
         .with_env_filter(filter)

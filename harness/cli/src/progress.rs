@@ -1,19 +1,21 @@
 //! A run as it goes: bars on a terminal, lines elsewhere.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use eidetic_harness::cell::{CellSpec, Record, Status};
 use eidetic_harness::plan::Plan;
 use eidetic_harness::run::Event;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::args::Global;
 use crate::talk;
 
 const WHOLE: u64 = 1000;
+const ALL: &str = "{msg} {bar:32} {elapsed} gone{left}";
+const CELL: &str = "  {percent:>3} %  {wide_msg}";
 
 /// What is shown of a run.
 pub(crate) struct Progress {
@@ -33,7 +35,7 @@ impl Progress {
             talk::BARS.set_draw_target(ProgressDrawTarget::hidden());
         }
         let all = talk::BARS.add(ProgressBar::new(plan.cells.len() as u64 * WHOLE));
-        all.set_style(style("{msg} {wide_bar} {elapsed} gone, {eta} left"));
+        all.set_style(style(ALL).with_key("left", left));
         all.set_message("cells");
         all.enable_steady_tick(Duration::from_millis(250));
         Self {
@@ -76,7 +78,7 @@ impl Progress {
 
     fn start(&self, spec: &CellSpec) {
         let bar = talk::BARS.add(ProgressBar::new(WHOLE));
-        bar.set_style(style("  {percent:>3} %  {wide_msg}"));
+        bar.set_style(style(CELL));
         bar.set_message(spec.title());
         bar.tick();
         self.bars().insert(spec.id(), bar);
@@ -125,12 +127,32 @@ impl Progress {
         }
     }
 
-    fn bars(&self) -> std::sync::MutexGuard<'_, HashMap<String, ProgressBar>> {
+    fn bars(&self) -> MutexGuard<'_, HashMap<String, ProgressBar>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn style(template: &str) -> ProgressStyle {
-    // Checked by a test.
+    // A test takes every template; a wrong one costs its look and nothing else.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// The time left, once there is something to tell it by.
+fn left(state: &ProgressState, text: &mut dyn fmt::Write) {
+    if state.pos() > 0 {
+        // A bar that cannot be drawn is nobody's loss.
+        let _ = write!(text, ", {} left", HumanDuration(state.eta()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_templates_are_templates() {
+        for template in [ALL, CELL] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
+    }
 }

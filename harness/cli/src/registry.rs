@@ -1,6 +1,8 @@
-//! The plugins that are part of this program.
+//! The plugins there are: part of this program, or in the files that the user names.
 
-use eidetic_harness::plugin::Registry;
+use std::path::PathBuf;
+
+use eidetic_harness::plugin::{Error, Registry};
 
 /// SHA-256 of each plugin crate's sources, by the build script.
 mod digests {
@@ -33,6 +35,37 @@ pub(crate) fn linked() -> Registry {
         }
     }
     registry
+}
+
+/// First-party plugins and those of the user's files.
+pub(crate) struct Plugins {
+    /// All that could be loaded.
+    pub(crate) registry: Registry,
+    /// The files that they came from, absolute, each once.
+    pub(crate) files: Vec<PathBuf>,
+    /// Why the others could not be loaded.
+    pub(crate) problems: Vec<Error>,
+}
+
+impl Plugins {
+    pub(crate) fn load(paths: &[PathBuf]) -> Self {
+        let mut plugins = Self {
+            registry: linked(),
+            files: Vec::new(),
+            problems: Vec::new(),
+        };
+        for path in paths {
+            let absolute = path.canonicalize().unwrap_or_else(|_| path.clone());
+            if plugins.files.contains(&absolute) {
+                continue;
+            }
+            match plugins.registry.load(path) {
+                Ok(()) => plugins.files.push(absolute),
+                Err(problem) => plugins.problems.push(problem),
+            }
+        }
+        plugins
+    }
 }
 
 #[cfg(test)]

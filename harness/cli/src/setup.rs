@@ -16,7 +16,7 @@ use eidetic_runtime::{Device, Library, Runtime, Search};
 
 use crate::args::Global;
 use crate::exit::Failure;
-use crate::registry;
+use crate::registry::Plugins;
 
 /// Rows of one forward pass. Part of every cell's id: another number gives other rounding.
 const MICROBATCH: usize = 16;
@@ -45,29 +45,16 @@ impl<'a> Setup<'a> {
         global: &'a Global,
         suite: Option<&Path>,
     ) -> Result<(Self, Vec<eidetic_harness::plugin::Error>), Failure> {
-        let benchmarks = benchmarks(global.benchmarks.as_deref(), suite)?;
-        let mut registry = registry::linked();
-        let mut plugins: Vec<PathBuf> = Vec::new();
-        let mut problems = Vec::new();
-        for path in &global.plugin {
-            // A child may be started from another folder, and a path may be given twice.
-            let absolute = path.canonicalize().unwrap_or_else(|_| path.clone());
-            if plugins.contains(&absolute) {
-                continue;
-            }
-            match registry.load(path) {
-                Ok(()) => plugins.push(absolute),
-                Err(problem) => problems.push(problem),
-            }
-        }
+        let benchmarks = benchmarks(global, suite)?;
+        let plugins = Plugins::load(&global.plugin);
         let setup = Self {
             global,
-            registry,
+            registry: plugins.registry,
             benchmarks,
-            plugins,
+            plugins: plugins.files,
             library: OnceCell::new(),
         };
-        Ok((setup, problems))
+        Ok((setup, plugins.problems))
     }
 
     /// The suite that a path or a name stands for.
@@ -114,7 +101,10 @@ impl<'a> Setup<'a> {
             runtime: &|| self.runtime(),
             seed: self.global.seed,
         };
-        plan(suite, &sources).map_err(|problems| SuiteErrors { problems, more: 0 })
+        plan(suite, &sources).map_err(|mut problems| {
+            problems.sort_by_key(|problem| problem.place);
+            SuiteErrors { problems, more: 0 }
+        })
     }
 
     /// ONNX Runtime as a cell's spec has it; looked for when a suite first needs it.
@@ -197,11 +187,11 @@ fn refused(errors: &SuiteErrors) -> Failure {
 
 /// The folder of benchmarks: as named, or the nearest above the current folder, the suite or this
 /// program.
-fn benchmarks(named: Option<&Path>, suite: Option<&Path>) -> Result<PathBuf, Failure> {
+pub(crate) fn benchmarks(global: &Global, suite: Option<&Path>) -> Result<PathBuf, Failure> {
     let is_one = |folder: &Path| folder.join("datasets").is_dir();
-    if let Some(folder) = named {
+    if let Some(folder) = &global.benchmarks {
         return match is_one(folder) {
-            true => Ok(folder.to_owned()),
+            true => Ok(folder.clone()),
             false => Err(Failure::bad_input(anyhow!(
                 "--benchmarks {}: expected a folder with a folder `datasets`, found none",
                 folder.display()

@@ -1,4 +1,4 @@
-//! Aligned columns.
+//! Words and columns of what is shown.
 
 /// `rows` with their columns aligned to the left, two spaces between them; a `header` above.
 pub(crate) fn aligned<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
@@ -21,6 +21,12 @@ pub(crate) fn aligned<const N: usize>(header: [&str; N], rows: &[[String; N]]) -
     text
 }
 
+/// `1 cell`, `2 cells`.
+pub(crate) fn counted(n: usize, noun: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{n} {noun}{s}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,5 +36,11 @@ mod tests {
         let rows = [["a".into(), "é".into()], ["long".into(), String::new()]];
         assert_eq!(aligned(["x", "yy"], &rows), "x     yy\na     é\nlong\n");
         assert_eq!(aligned(["x"], &[]), "x\n");
+    }
+
+    #[test]
+    fn one_is_singular() {
+        let all = [0, 1, 2].map(|n| counted(n, "cell"));
+        assert_eq!(all, ["0 cells", "1 cell", "2 cells"]);
     }
 }

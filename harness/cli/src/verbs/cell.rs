@@ -17,14 +17,15 @@ use eidetic_harness::run::{Environment, Job, Outcome, work};
 use crate::exit::{Exit, Failure};
 use crate::registry;
 
-/// The hidden verb of a child.
+/// The verb of a child.
 pub(crate) const CELL: &str = "__cell";
 
 /// How long a cell may take to end by itself once its parent wants it to; less than the parent's
 /// own patience.
 const GRACE: Duration = Duration::from_millis(1500);
 
-pub(crate) fn run(path: &Path) -> Result<Exit, Failure> {
+/// Works on the job in a file.
+pub(crate) fn work_on_cell(path: &Path) -> Result<Exit, Failure> {
     let json = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let job: Job = serde_json::from_slice(&json)
         .with_context(|| format!("{}: expected a job", path.display()))

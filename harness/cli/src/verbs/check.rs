@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::args::Global;
 use crate::exit::{Exit, Failure};
 use crate::setup::Setup;
+use crate::table::counted;
 use crate::{output, talk};
 
 pub(crate) fn run(named: &Path, global: &Global) -> Result<Exit, Failure> {
@@ -45,15 +46,14 @@ pub(crate) fn run(named: &Path, global: &Global) -> Result<Exit, Failure> {
                 0 => String::new(),
                 na => format!(", {na} of them n/a"),
             };
-            let cells = plan.cells.len();
-            output::text(&format!("{}: ok, {cells} cells{na}\n", file.display()))?;
+            let cells = counted(plan.cells.len(), "cell");
+            output::text(&format!("{}: ok, {cells}{na}\n", file.display()))?;
         }
     }
     if n == 0 {
         return Ok(Exit::Done);
     }
-    let s = if n == 1 { "" } else { "s" };
-    talk::error(&format!("{n} problem{s}"));
+    talk::error(&counted(n, "problem"));
     Ok(Exit::BadInput)
 }
 

@@ -1,6 +1,6 @@
 //! From a verb to what does it.
 
-use super::{cell, check, completions, doctor, inspect, leaderboard, list, man, plan, run};
+use super::{check, completions, doctor, inspect, leaderboard, list, man, plan, run};
 use crate::args::{Cli, Verb};
 use crate::exit::{Exit, Failure};
 
@@ -17,6 +17,5 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Verb::Doctor => doctor::run(global),
         Verb::Completions { shell } => completions::run(*shell),
         Verb::Man { verb } => man::run(verb.as_deref()),
-        Verb::Cell { job } => cell::run(job),
     }
 }

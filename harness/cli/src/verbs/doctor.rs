@@ -11,7 +11,8 @@ use serde_json::json;
 use super::list::readiness;
 use crate::args::Global;
 use crate::exit::{Exit, Failure};
-use crate::setup::{Setup, search};
+use crate::registry::Plugins;
+use crate::setup::{benchmarks, search};
 use crate::{output, talk};
 
 pub(crate) fn run(global: &Global) -> Result<Exit, Failure> {
@@ -19,11 +20,11 @@ pub(crate) fn run(global: &Global) -> Result<Exit, Failure> {
     let tried = attempts(&search(global));
     let library = in_use(&tried);
     let devices = library.map(devices);
-    let setup = Setup::new(global, None);
-    let datasets = setup
+    let benchmarks = benchmarks(global, None).ok();
+    let datasets = benchmarks
         .as_ref()
-        .ok()
-        .map(|setup| datasets_in(&setup.benchmarks.join("datasets"), global.data.as_deref()));
+        .map(|folder| datasets_in(&folder.join("datasets"), global.data.as_deref()));
+    let plugins = Plugins::load(&global.plugin);
     let pip = has_pip();
 
     let mut missing = Vec::new();
@@ -42,16 +43,18 @@ pub(crate) fn run(global: &Global) -> Result<Exit, Failure> {
     {
         missing.push("CUDA in ONNX Runtime: install the Python package onnxruntime-gpu".to_owned());
     }
-    match (setup.as_ref().err(), &datasets) {
-        (Some(_), _) => {
-            missing.push("the folder of benchmarks, or a plugin (see below)".to_owned())
-        }
-        (None, Some(Err(error))) => missing.push(format!("datasets: {error}")),
-        (None, _) => {}
+    match &datasets {
+        None => missing.push(
+            "a folder `benchmarks` above the current folder or this program: name it with \
+             --benchmarks DIR"
+                .to_owned(),
+        ),
+        Some(Err(error)) => missing.push(format!("datasets: {error}")),
+        Some(Ok(_)) => {}
     }
+    missing.extend(plugins.problems.iter().map(ToString::to_string));
 
     let datasets: Vec<Entry> = datasets.and_then(Result::ok).unwrap_or_default();
-    let benchmarks = setup.as_ref().ok().map(|setup| setup.benchmarks.clone());
     let devices = devices.and_then(Result::ok).unwrap_or_default();
     if global.json {
         let datasets = datasets.iter().map(|entry| {
@@ -77,9 +80,6 @@ pub(crate) fn run(global: &Global) -> Result<Exit, Failure> {
             _ => format!("\nmissing:\n  - {}\n", missing.join("\n  - ")),
         };
         output::text(&(text + &verdict))?;
-    }
-    if let Err(failure) = setup {
-        return Ok(failure.tell());
     }
     match missing.len() {
         0 => Ok(Exit::Done),

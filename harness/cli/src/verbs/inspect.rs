@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 use crate::args::Global;
 use crate::exit::{Exit, Failure};
-use crate::{output, table};
+use crate::output;
+use crate::table::aligned;
 
 pub(crate) fn run(path: &Path, global: &Global) -> Result<Exit, Failure> {
     let is = |ending: &str| path.extension().is_some_and(|got| got == ending);
@@ -117,7 +118,7 @@ fn options(plugin: &Registration) -> String {
             ]
         })
         .collect();
-    table::aligned(["  option", "type", "default", "meaning"], &rows)
+    aligned(["  option", "type", "default", "meaning"], &rows)
 }
 
 fn type_name(property: &Value) -> String {

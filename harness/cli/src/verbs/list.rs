@@ -3,57 +3,88 @@
 use eidetic_harness::dataset::{Entry, Readiness, datasets_in};
 use eidetic_harness::model::Manifest;
 use eidetic_harness::plan::{BUILT_IN_MODELS, zoo};
-use eidetic_harness::plugin::{Plugin, Source};
+use eidetic_harness::plugin::{Plugin, Registry, Source};
 use eidetic_harness::suite::Suite;
 use serde_json::{Map, Value, json};
 
 use super::inspect::kind_details;
 use crate::args::{Global, What};
 use crate::exit::{Exit, Failure};
+use crate::output;
+use crate::registry::Plugins;
 use crate::setup::{Setup, suites};
-use crate::{output, table};
+use crate::table::{aligned, counted};
 
 pub(crate) fn run(what: Option<What>, global: &Global) -> Result<Exit, Failure> {
+    if what == Some(What::Plugins) {
+        // They are there wherever this program is.
+        return show(&[("plugins", plugins(&loaded(global)?))], global);
+    }
     let setup = Setup::new(global, None)?;
     let all = [What::Plugins, What::Models, What::Datasets, What::Suites];
-    let mut document = Map::new();
-    let mut text = String::new();
-    for one in all {
-        if what.is_some_and(|what| what != one) {
-            continue;
-        }
-        let (name, listed) = match one {
-            What::Plugins => ("plugins", plugins(&setup)),
+    let wanted = all
+        .into_iter()
+        .filter(|one| what.is_none_or(|what| what == *one));
+    let listed = wanted.map(|one| {
+        Ok(match one {
+            What::Plugins => ("plugins", plugins(&setup.registry)),
             What::Models => ("models", models(&setup)),
             What::Datasets => ("datasets", datasets(&setup)?),
             What::Suites => ("suites", of_suites(&setup)),
-        };
-        let (table, json) = listed;
-        document.insert(name.to_owned(), Value::Array(json));
-        if what.is_none() {
-            let gap = if text.is_empty() { "" } else { "\n" };
-            text += &format!("{gap}{}\n", name.to_uppercase());
-        }
-        text += &table;
+        })
+    });
+    let listed: Result<Vec<(&str, Listed)>, Failure> = listed.collect();
+    show(&listed?, global)
+}
+
+fn loaded(global: &Global) -> Result<Registry, Failure> {
+    let Plugins {
+        registry, problems, ..
+    } = Plugins::load(&global.plugin);
+    match problems.into_iter().next() {
+        Some(problem) => Err(Failure::bad_input(problem)),
+        None => Ok(registry),
     }
+}
+
+fn show(lists: &[(&str, Listed)], global: &Global) -> Result<Exit, Failure> {
     if global.json {
-        output::json(&document)?;
-    } else {
-        output::text(&text)?;
+        let lists = lists
+            .iter()
+            .map(|(name, (_, json))| ((*name).to_owned(), json!(json)));
+        output::json(&lists.collect::<Map<String, Value>>())?;
+        return Ok(Exit::Done);
     }
+    let mut text = String::new();
+    for (name, (table, _)) in lists {
+        if lists.len() > 1 {
+            let gap = if text.is_empty() {
+                ""
+            } else {
+                "
+"
+            };
+            text += &format!(
+                "{gap}{}
+",
+                name.to_uppercase()
+            );
+        }
+        text += table;
+    }
+    output::text(&text)?;
     Ok(Exit::Done)
 }
 
 /// A table for people and its rows for programs.
 type Listed = (String, Vec<Value>);
 
-fn plugins(setup: &Setup<'_>) -> Listed {
+fn plugins(registry: &Registry) -> Listed {
     let source = |plugin: &Plugin| match &plugin.source {
         Source::Linked => "built in".to_owned(),
         Source::File(path) => path.display().to_string(),
     };
-    let rows: Vec<[String; 6]> = setup
-        .registry
+    let rows: Vec<[String; 6]> = registry
         .iter()
         .map(|plugin| {
             [
@@ -66,7 +97,7 @@ fn plugins(setup: &Setup<'_>) -> Listed {
             ]
         })
         .collect();
-    let json = setup.registry.iter().map(|plugin| {
+    let json = registry.iter().map(|plugin| {
         json!({
             "kind": plugin.kind(),
             "id": plugin.id(),
@@ -79,7 +110,7 @@ fn plugins(setup: &Setup<'_>) -> Listed {
         })
     });
     let header = ["kind", "id", "version", "what", "from", "summary"];
-    (table::aligned(header, &rows), json.collect())
+    (aligned(header, &rows), json.collect())
 }
 
 fn models(setup: &Setup<'_>) -> Listed {
@@ -115,7 +146,7 @@ fn models(setup: &Setup<'_>) -> Listed {
         .iter()
         .map(|[name, from, summary]| json!({ "name": name, "from": from, "summary": summary }));
     let json = json.collect();
-    (table::aligned(["model", "from", "summary"], &rows), json)
+    (aligned(["model", "from", "summary"], &rows), json)
 }
 
 fn datasets(setup: &Setup<'_>) -> Result<Listed, Failure> {
@@ -148,7 +179,7 @@ fn datasets(setup: &Setup<'_>) -> Result<Listed, Failure> {
         })
     });
     let header = ["dataset", "images", "shape", "state", "title"];
-    Ok((table::aligned(header, &rows), json.collect()))
+    Ok((aligned(header, &rows), json.collect()))
 }
 
 /// Whether a dataset can be loaded, and what is in the way.
@@ -163,14 +194,16 @@ pub(super) fn readiness(readiness: &Readiness) -> String {
 fn of_suites(setup: &Setup<'_>) -> Listed {
     let suites = suites(&setup.benchmarks);
     let combinations = |path| match Suite::load(path) {
-        Ok(suite) => format!(
-            "{} datasets, {} models, {} mitigations, {} attacks, {} seeds",
-            suite.datasets.len(),
-            suite.models.len(),
-            suite.mitigations.len(),
-            suite.attacks.len(),
-            suite.seeds.len()
-        ),
+        Ok(suite) => {
+            let counts = [
+                counted(suite.datasets.len(), "dataset"),
+                counted(suite.models.len(), "model"),
+                counted(suite.mitigations.len(), "mitigation"),
+                counted(suite.attacks.len(), "attack"),
+                counted(suite.seeds.len(), "seed"),
+            ];
+            counts.join(", ")
+        }
         Err(_) => "refused; see `eidetic check`".to_owned(),
     };
     let rows: Vec<[String; 3]> = suites
@@ -181,5 +214,5 @@ fn of_suites(setup: &Setup<'_>) -> Listed {
         .iter()
         .map(|[name, what, file]| json!({ "name": name, "combines": what, "file": file }));
     let json = json.collect();
-    (table::aligned(["suite", "combines", "file"], &rows), json)
+    (aligned(["suite", "combines", "file"], &rows), json)
 }

@@ -15,7 +15,7 @@ pub(crate) fn run(verb: Option<&str>) -> Result<Exit, Failure> {
     let page = match verb {
         None => command,
         Some(verb) => {
-            let shown = |verb: &&clap::Command| !verb.is_hide_set();
+            let shown = |verb: &&clap::Command| !verb.is_hide_set() && verb.get_name() != "help";
             let names: Vec<&str> = command
                 .get_subcommands()
                 .filter(shown)

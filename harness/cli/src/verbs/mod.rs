@@ -12,5 +12,5 @@ mod man;
 mod plan;
 mod run;
 
-pub(crate) use cell::CELL;
+pub(crate) use cell::{CELL, work_on_cell};
 pub(crate) use dispatch::dispatch;

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use crate::args::Global;
 use crate::exit::{Exit, Failure};
 use crate::setup::Setup;
-use crate::{output, table, talk};
+use crate::table::{aligned, counted};
+use crate::{output, talk};
 
 pub(crate) fn run(named: &Path, global: &Global) -> Result<Exit, Failure> {
     let setup = Setup::new(global, Some(named))?;
@@ -48,12 +49,12 @@ pub(crate) fn run(named: &Path, global: &Global) -> Result<Exit, Failure> {
         "calls",
         "state",
     ];
-    output::text(&table::aligned(header, &rows))?;
+    output::text(&aligned(header, &rows))?;
     let open: Vec<&Cell<'_>> = cells.iter().filter(|cell| cell.is_open()).collect();
     let calls: u64 = open.iter().map(|cell| cell.calls).sum();
     output::text(&format!(
-        "{} cells, {} to run, about {calls} model calls\n",
-        cells.len(),
+        "{}, {} to run, about {calls} model calls\n",
+        counted(cells.len(), "cell"),
         open.len()
     ))?;
     Ok(Exit::Done)

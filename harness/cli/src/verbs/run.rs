@@ -15,6 +15,7 @@ use crate::args::Global;
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
 use crate::setup::Setup;
+use crate::table::counted;
 use crate::{output, stop, talk};
 
 pub(crate) fn run(suite: &Path, global: &Global) -> Result<Exit, Failure> {
@@ -103,15 +104,15 @@ fn counts(summary: &Summary) -> serde_json::Value {
 
 /// `interrupted, 5 of 16 cells are finished` or `16 cells: 4 were there, 12 ran in 8 s, 1 failed`.
 fn told(plan: &Plan, summary: &Summary, time: Duration) -> String {
-    let all = plan.cells.len();
+    let all = counted(plan.cells.len(), "cell");
     let Summary {
         found, ran, failed, ..
     } = *summary;
     if summary.interrupted {
         let finished = found + ran - failed;
-        return format!("interrupted; {finished} of {all} cells are finished and kept");
+        return format!("interrupted; {finished} of {all} finished and kept");
     }
-    let mut text = format!("{all} cells:");
+    let mut text = format!("{all}:");
     if found > 0 {
         text += &format!(" {found} were there,");
     }
