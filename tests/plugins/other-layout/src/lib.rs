@@ -2,7 +2,12 @@
 //! changes a type of the boundary and forgets its number.
 #![cfg_attr(
     feature = "cdylib",
-    allow(unsafe_code, missing_docs, non_camel_case_types, non_upper_case_globals)
+    allow(
+        unsafe_code,
+        missing_docs,
+        non_camel_case_types,
+        non_upper_case_globals
+    )
 )]
 
 #[cfg(feature = "cdylib")]
