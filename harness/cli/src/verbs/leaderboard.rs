@@ -58,7 +58,7 @@ pub(crate) fn run(args: &LeaderboardArgs, global: &Global) -> Result<Exit, Failu
     }
     if !complete && !global.quiet {
         talk::hint(&format!(
-            "some cells have not run; run them with: eidetic run {}",
+            "some cells have not run; `eidetic run {}` with the same flags runs them",
             named.display()
         ));
     }

@@ -41,7 +41,7 @@ pub(crate) fn run(suite: &Path, global: &Global) -> Result<Exit, Failure> {
     progress.clear();
     let summary = summary.map_err(|error| {
         Failure::from(error).hint(format!(
-            "what was finished is kept; go on with: {}",
+            "finished cells are kept; once this is mended, go on with: {}",
             stop::command()
         ))
     })?;
@@ -72,6 +72,14 @@ pub(crate) fn run(suite: &Path, global: &Global) -> Result<Exit, Failure> {
     } else {
         publish(&board, &folder, global)?;
     }
+    if summary.failed > 0 {
+        let cells = folder.join("cells");
+        talk::hint(&format!(
+            "why a cell failed, with the last lines of its stderr, is in its JSON in {}; run \
+             again to try it again",
+            cells.display()
+        ));
+    }
     if !broken.is_empty() {
         talk::error(&format!(
             "SELF-CHECK FAILED: {} of the suite's expectations broken:\n  {}",
@@ -82,12 +90,6 @@ pub(crate) fn run(suite: &Path, global: &Global) -> Result<Exit, Failure> {
         return Ok(Exit::SelfCheck);
     }
     if summary.failed > 0 {
-        let cells = folder.join("cells");
-        talk::hint(&format!(
-            "why a cell failed, with the last lines of its stderr, is in its JSON in {}; run \
-             again to try it again",
-            cells.display()
-        ));
         return Ok(Exit::CellsFailed);
     }
     Ok(Exit::Done)
