@@ -61,6 +61,17 @@ impl Place {
 
     /// The program with a verb and its argument, its results in the folder `out`.
     pub fn command(&self, verb: &str, argument: &Path, out: &str) -> Command {
+        self.command_over(&workspace().join("benchmarks"), verb, argument, out)
+    }
+
+    /// As [`Place::command`], over another folder of benchmarks.
+    pub fn command_over(
+        &self,
+        benchmarks: &Path,
+        verb: &str,
+        argument: &Path,
+        out: &str,
+    ) -> Command {
         let mut command = Command::new(host());
         command
             .arg(verb)
@@ -68,7 +79,7 @@ impl Place {
             .arg("--out")
             .arg(self.path(out))
             .arg("--benchmarks")
-            .arg(workspace().join("benchmarks"))
+            .arg(benchmarks)
             .current_dir(self.folder.path())
             .env("NO_COLOR", "1")
             .env_remove("EIDETIC_LOG");

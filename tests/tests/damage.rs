@@ -176,51 +176,53 @@ fn a_disk_that_takes_nothing_ends_the_run_and_loses_nothing() {
     );
 }
 
-/// A disk of 192 KiB, where the system lets anybody mount one: it fills up in the middle of the
-/// run. What was finished is whole, and a run elsewhere goes on from it.
+/// Disks that fill up sooner and later in the run, where the system lets anybody mount one: what
+/// was finished is whole, and a run elsewhere goes on from it.
 #[test]
 fn a_disk_that_fills_up_keeps_what_is_finished() {
     let place = Place::new();
     let suite = place.suite("damaged", REST);
     let inside = |script: &str| {
         let mut command = std::process::Command::new("unshare");
-        command.args([
-            "--user",
-            "--map-root-user",
-            "--mount",
-            "sh",
-            "-c",
-            script,
-            "sh",
-        ]);
+        let apart = ["--user", "--map-root-user", "--mount"];
+        command.args(apart).args(["sh", "-c", script, "sh"]);
         command
     };
-    if !inside("mount -t tmpfs none /mnt")
-        .status()
-        .is_ok_and(|status| status.success())
-    {
+    let probe = inside("mount -t tmpfs none /mnt").status();
+    if !probe.is_ok_and(|status| status.success()) {
         eprintln!("skipped: this system lets nobody mount a disk");
         return;
     }
-    fs::create_dir(place.path("small")).unwrap();
-    let script = "folder=$1; kept=$2; shift 2; mount -t tmpfs -o size=192k none \"$folder\"; \
-                  \"$@\"; code=$?; mkdir -p \"$kept\"; cp -r \"$folder\"/. \"$kept\"; exit $code";
-    let mut command = inside(script);
-    let host = place.command("run", &suite, "small");
-    command.arg(place.path("small")).arg(place.path("out"));
-    command
-        .arg(host.get_program())
-        .args(host.get_args())
-        .args(["--jobs", "1"]);
-    run(&mut command)
-        .code(1)
-        .says(&["No space left on device", "small/damaged"]);
-    let results = place.results("out", "damaged");
-    // Reading checks each of them.
-    let finished = results.records().len();
-    assert!((1..4).contains(&finished), "{finished}");
-    let said = place.run(&suite, "out").code(0);
-    let were_there = format!("{finished} were there");
-    assert!(said.stderr.contains(&were_there), "{}", said.stderr);
-    results.assert_same(&WHOLE);
+    let script = "folder=$1; kept=$2; size=$3; shift 3; mkdir \"$folder\"; \
+                  mount -t tmpfs -o size=\"$size\" none \"$folder\"; \"$@\"; code=$?; \
+                  mkdir \"$kept\"; cp -r \"$folder\"/. \"$kept\"; exit $code";
+    let all: usize = WHOLE.values().map(Vec::len).sum();
+    let mut counts = Vec::new();
+    for percent in [15, 30, 45, 60, 75, 90] {
+        let (small, kept) = (format!("small-{percent}"), format!("kept-{percent}"));
+        let host = place.command("run", &suite, &small);
+        let mut command = inside(script);
+        command
+            .args([place.path(&small), place.path(&kept)])
+            .arg((all * percent / 100).to_string())
+            .arg(host.get_program())
+            .args(host.get_args())
+            .args(["--jobs", "1"]);
+        let said = run(&mut command).code(1);
+        let phrases = ["No space left on device", &format!("{small}/damaged")];
+        let said = said.says(&phrases);
+        assert!(!said.stderr.contains("panicked"), "{}", said.stderr);
+        let results = place.results(&kept, "damaged");
+        // Reading checks each of them.
+        let finished = results.records();
+        let finished = finished.iter().filter(|record| record.status.is_settled());
+        counts.push(finished.count());
+        let said = place.run(&suite, &kept).code(0);
+        let were_there = format!(" {} were there", counts[counts.len() - 1]);
+        let none = counts.last() == Some(&0);
+        assert!(none || said.stderr.contains(&were_there), "{}", said.stderr);
+        results.assert_same(&WHOLE);
+    }
+    assert!(counts.iter().any(|&count| count > 0), "{counts:?}");
+    assert!(counts.iter().all(|&count| count <= 4), "{counts:?}");
 }

@@ -209,7 +209,7 @@ fn bad_models_and_mitigations_cost_their_cells_alone() {
     };
     expect("memorizer", "none", "honest", "ok", "");
     expect("memorizer", "none", "one-step", "ok", "");
-    expect("nan-model", "none", "honest", "failed", "not finite");
+    expect("nan-model", "none", "honest", "failed", "finite");
     expect("nan-model", "none", "one-step", "failed", "finite");
     expect(
         "panicking-model",

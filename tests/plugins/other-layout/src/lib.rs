@@ -3,10 +3,12 @@
 #![cfg_attr(
     feature = "cdylib",
     allow(
-        unsafe_code,
+        dead_code,
         missing_docs,
         non_camel_case_types,
-        non_upper_case_globals
+        non_upper_case_globals,
+        unreachable_pub,
+        unsafe_code
     )
 )]
 
