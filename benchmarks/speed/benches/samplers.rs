@@ -50,15 +50,6 @@ impl Denoiser for Bare<'_> {
     fn denoise(&self, batch: Batch<'_>, out: ArrayViewMut4<'_, f32>) -> eidetic_sdk::Result<()> {
         self.0.denoise(batch, out)
     }
-
-    fn denoise_vjp(
-        &self,
-        batch: Batch<'_>,
-        cotangent: ArrayView4<'_, f32>,
-        out: ArrayViewMut4<'_, f32>,
-    ) -> eidetic_sdk::Result<()> {
-        self.0.denoise_vjp(batch, cotangent, out)
-    }
 }
 
 fn samples(sampler: &Sampler, model: &dyn Model) -> eidetic_sdk::Result<Array4<f32>> {

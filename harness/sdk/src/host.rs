@@ -5,7 +5,7 @@ use ndarray::{Array4, ArrayView3, ArrayView4, ArrayViewMut2, ArrayViewMut4};
 pub use eidetic_abi::host::{Access, LogLevel};
 
 use crate::batch::{Batch, Condition};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::info::ModelInfo;
 use crate::random;
 
@@ -180,10 +180,12 @@ pub trait Denoiser: Send + Sync {
     /// `Unsupported` unless the model offers it.
     fn denoise_vjp(
         &self,
-        batch: Batch<'_>,
-        cotangent: ArrayView4<'_, f32>,
-        out: ArrayViewMut4<'_, f32>,
-    ) -> Result<()>;
+        _batch: Batch<'_>,
+        _cotangent: ArrayView4<'_, f32>,
+        _out: ArrayViewMut4<'_, f32>,
+    ) -> Result<()> {
+        Err(Error::unsupported("denoise_vjp"))
+    }
 }
 
 /// What an attack with access to the denoiser hands to [`crate::sampler::draw`].

@@ -5,7 +5,7 @@
 
 use eidetic_sdk::sampler::{RowNoise, Sampler, SamplerKind, draw, sigmas};
 use eidetic_sdk::{Batch, Denoiser, ImageShape, ModelInfo, Result};
-use ndarray::{Array4, ArrayView4, ArrayViewMut4, s};
+use ndarray::{Array4, ArrayViewMut4, s};
 
 const MU: f64 = 0.25;
 const S: f64 = 0.5;
@@ -34,15 +34,6 @@ impl Denoiser for Gaussian {
                 .assign(&x.mapv(|x| (MU + gain * (f64::from(x) - MU)) as f32));
         }
         Ok(())
-    }
-
-    fn denoise_vjp(
-        &self,
-        _: Batch<'_>,
-        _: ArrayView4<'_, f32>,
-        _: ArrayViewMut4<'_, f32>,
-    ) -> Result<()> {
-        unreachable!("no sampler differentiates")
     }
 }
 
@@ -144,7 +135,12 @@ fn ddim_at_eta_one_is_the_ancestral_step() {
 fn levels_are_edm_s_or_the_schedule_s() {
     let edm = sigmas(&sampler(SamplerKind::Heun, 18), &[]);
     // numpy: (80 ** (1/7) + i/17 * (0.002 ** (1/7) - 80 ** (1/7))) ** 7
-    let want = [(0, 80.0), (1, 57.585_984_7), (8, 3.256_821_519_8), (17, 0.002)];
+    let want = [
+        (0, 80.0),
+        (1, 57.585_984_7),
+        (8, 3.256_821_519_8),
+        (17, 0.002),
+    ];
     for (i, sigma) in want {
         assert!(
             (edm[i] / sigma - 1.0).abs() < 1e-6,

@@ -2,43 +2,20 @@
 //! digest. All of a suite is checked here, before anything runs.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 
 use eidetic_sdk::registration::Kind;
 use eidetic_sdk::{Access, Goal, Stages};
-use serde_json::{Value, json};
 
 use super::cells::{Plan, PlannedCell};
 use super::models::{Model, Models};
+use super::sources::{Data, Sources, plugin_spec};
 use crate::cell::{
-    AttackSpec, CellSpec, DatasetSpec, ModelSpec, PluginSpec, RuntimeSpec, access_name, goal_name,
-    stage_names,
+    AttackSpec, CellSpec, DatasetSpec, ModelSpec, PluginSpec, access_name, goal_name, stage_names,
 };
 use crate::dataset::{self, Dataset, Split};
-use crate::plugin::{KindName, Plugin, Registry};
-use crate::suite::{AttackEntry, DatasetEntry, MitigationChain, Options, Suite};
-use crate::yaml::{LocatedError, NodeId};
-
-/// What a plan is made from.
-pub struct Sources<'a> {
-    /// Plugins.
-    pub registry: &'a Registry,
-    /// The folder with `datasets` and `models`.
-    pub benchmarks: &'a Path,
-    /// Where the user keeps data that are not distributed.
-    pub data_dir: Option<&'a Path>,
-    /// What runs ONNX models; asked only where the suite has one. The error is for people.
-    pub runtime: &'a dyn Fn() -> Result<RuntimeSpec, String>,
-    /// Takes the place of the suite's seed.
-    pub seed: Option<u64>,
-}
-
-/// A dataset of the suite, loaded and split.
-pub(super) struct Data {
-    pub(super) spec: DatasetSpec,
-    pub(super) dataset: Dataset,
-    pub(super) split: Split,
-}
+use crate::plugin::{KindName, Registry};
+use crate::suite::{AttackEntry, DatasetEntry, MitigationChain, Suite};
+use crate::yaml::LocatedError;
 
 struct Chain {
     label: String,
@@ -218,26 +195,6 @@ fn data(suite: &Suite, entry: &DatasetEntry, sources: &Sources<'_>) -> Result<Da
     })
 }
 
-/// A plugin as a cell's spec has it.
-pub(super) fn plugin_spec(
-    suite: &Suite,
-    at: NodeId,
-    plugin: &Plugin,
-    options: &Options,
-) -> Result<PluginSpec, LocatedError> {
-    let options = plugin.resolve(&Value::Object(
-        options.as_map().clone().into_iter().collect(),
-    ));
-    let options = options.map_err(|e| suite.problem(at, &["options"], e.to_string()))?;
-    Ok(PluginSpec {
-        id: plugin.id().to_string(),
-        version: plugin.registration.version.to_string(),
-        sha256: plugin.sha256.clone(),
-        options,
-        stages: None,
-    })
-}
-
 fn chain(
     suite: &Suite,
     entry: &MitigationChain,
@@ -278,14 +235,4 @@ fn attack(suite: &Suite, entry: &AttackEntry, registry: &Registry) -> Result<Att
             plugin: plugin_spec(suite, entry.at, plugin, &entry.options)?,
         },
     })
-}
-
-/// A sampler as a cell's spec has it: what the suite sets, and nothing else.
-pub(super) fn sampler_json(sampler: &crate::suite::Sampler) -> Value {
-    json!(sampler)
-}
-
-/// The folder of a model of the zoo.
-pub(super) fn zoo_folder(benchmarks: &Path, name: &str) -> PathBuf {
-    benchmarks.join("models").join(name)
 }

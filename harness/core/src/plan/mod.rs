@@ -3,7 +3,9 @@
 mod build;
 mod cells;
 mod models;
+mod sources;
 
-pub use build::{Sources, plan};
+pub use build::plan;
 pub use cells::{Plan, PlannedCell};
 pub use models::{BUILT_IN_MODELS, zoo};
+pub use sources::Sources;

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use eidetic_sdk::registration::Kind;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::build::{Data, Sources, plugin_spec, sampler_json, zoo_folder};
+use super::sources::{Data, Sources, plugin_spec};
 use crate::cell::{ModelOrigin, RuntimeSpec};
 use crate::dataset::{Part, TrainingSet};
 use crate::model::{Manifest, ModelFolder, TrainedOn, TrainingStatement};
@@ -79,7 +79,7 @@ impl<'a> Models<'a> {
                 self.built_in(entry, name)?
             }
             ModelSource::Named(name) => {
-                let folder = zoo_folder(self.sources.benchmarks, name);
+                let folder = self.sources.benchmarks.join("models").join(name);
                 match folder.join(Manifest::FILE).is_file() {
                     true => self.folder(entry, &folder)?,
                     false => self.plugin(entry, name)?,
@@ -88,7 +88,7 @@ impl<'a> Models<'a> {
             ModelSource::Folder(path) => self.folder(entry, &self.suite.path(path))?,
             ModelSource::Plugin(id) => self.plugin(entry, id)?,
         };
-        let sampler = self.suite.sampler_of(entry).map(sampler_json);
+        let sampler = self.suite.sampler_of(entry).map(|sampler| json!(sampler));
         if let Some(twin) = &mut model.twin {
             twin.sampler = sampler.clone();
         }
@@ -101,10 +101,15 @@ impl<'a> Models<'a> {
     }
 
     fn runtime(&mut self, entry: &ModelEntry) -> Result<RuntimeSpec, LocatedError> {
-        let runtime = self.runtime.get_or_insert_with(|| (self.sources.runtime)());
-        runtime
+        if let Some(asked) = &self.runtime {
+            // The reasons are long, and the same for every model.
+            let again = |_: &String| self.problem(entry, "it needs ONNX Runtime, as said above");
+            return asked.as_ref().cloned().map_err(again);
+        }
+        let asked = self.runtime.insert((self.sources.runtime)());
+        asked
             .clone()
-            .map_err(|message| self.suite.problem(entry.at, &[], message))
+            .map_err(|message| self.problem(entry, message))
     }
 
     fn built_in(&mut self, entry: &ModelEntry, name: &str) -> Result<Model, LocatedError> {

@@ -8,7 +8,7 @@ use eidetic_sdk::Probe;
 
 use super::candidates::Candidate;
 use super::context::run_seed;
-use super::engine::{Error, at};
+use super::error::{Error, at};
 use super::job::Environment;
 use crate::cell::{CellSpec, Emission, Emitted, FINDINGS_ENDING, Findings, FindingsError};
 use crate::cell::{Record, Status};

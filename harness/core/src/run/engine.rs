@@ -8,10 +8,10 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::assess::{Assessor, Data};
+use super::error::{Error, at};
 use super::job::{Environment, Job, Outcome};
 use super::process::{self, End, Ended, describe};
 use crate::cell::{CellSpec, Emitted, FINDINGS_ENDING, Record, RecordError, Status, Times};
-use crate::dataset;
 use crate::files::write_atomic;
 use crate::plan::{Plan, PlannedCell};
 
@@ -65,47 +65,6 @@ pub struct Summary {
     pub interrupted: bool,
 }
 
-/// Why a run ended.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Somebody else works in the same folder.
-    #[error("another run works in {}; wait for it, or give this one another --out", folder.display())]
-    Busy {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// A file or folder cannot be read or written.
-    #[error("{doing} {}: {source}", path.display())]
-    Io {
-        /// What was being done.
-        doing: &'static str,
-        /// The path.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// Data that were there when the plan was made are not any more.
-    #[error(transparent)]
-    Data(#[from] dataset::Error),
-    /// Findings that cannot be scored, which is a fault of this program.
-    #[error("cannot score cell {id}: {source}")]
-    Score {
-        /// The cell.
-        id: String,
-        /// What is wrong.
-        source: crate::score::Error,
-    },
-}
-
-pub(super) fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::Io {
-        doing,
-        path,
-        source,
-    }
-}
-
 impl Engine<'_> {
     /// Runs what is not there. What was finished is never lost: a cell counts as finished once its
     /// record is renamed into place, after everything else of it.
@@ -124,6 +83,8 @@ impl Engine<'_> {
         if work.exists() {
             fs::remove_dir_all(&work).map_err(at("cannot clear", &work))?;
         }
+        // A child of a run that was killed may live for a moment: it must not find its folder again.
+        let work = work.join(std::process::id().to_string());
         let data = Data::load(self.plan, self.environment)?;
         let assessor = Assessor {
             data: &data,
@@ -141,7 +102,7 @@ impl Engine<'_> {
         events(Event::Found(summary.found));
         let result = self.work_through(&open, &work, &assessor, cancel, events, &mut summary);
         // What is left there belongs to cells that were dropped.
-        let _ = fs::remove_dir_all(&work);
+        let _ = fs::remove_dir_all(self.folder.join(".work"));
         result.map(|()| summary)
     }
 

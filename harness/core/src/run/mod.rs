@@ -6,6 +6,7 @@ mod assess;
 mod candidates;
 mod context;
 mod engine;
+mod error;
 mod job;
 mod process;
 mod serve;
@@ -15,6 +16,7 @@ mod training;
 mod worker;
 
 pub use candidates::Candidate;
-pub use engine::{Engine, Error, Event, Summary};
+pub use engine::{Engine, Event, Summary};
+pub use error::Error;
 pub use job::{Environment, Job, Outcome};
 pub use worker::work;

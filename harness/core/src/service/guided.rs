@@ -1,8 +1,8 @@
 //! Guidance without a classifier (Ho and Salimans 2022): D_null + scale (D_c - D_null).
 
 use eidetic_sdk::batch::Condition;
-use eidetic_sdk::ndarray::{Array4, ArrayView4, ArrayViewMut4, Zip};
-use eidetic_sdk::{Batch, Denoiser, Error, ModelInfo, Result};
+use eidetic_sdk::ndarray::{Array4, ArrayViewMut4, Zip};
+use eidetic_sdk::{Batch, Denoiser, ModelInfo, Result};
 
 /// A denoiser with guidance; every call costs two of the denoiser's.
 pub(super) struct Guided<'a> {
@@ -40,14 +40,5 @@ impl Denoiser for Guided<'_> {
                 *out = unconditional + self.scale * (*out - unconditional);
             });
         Ok(())
-    }
-
-    fn denoise_vjp(
-        &self,
-        _: Batch<'_>,
-        _: ArrayView4<'_, f32>,
-        _: ArrayViewMut4<'_, f32>,
-    ) -> Result<()> {
-        Err(Error::unsupported("denoise_vjp through guidance"))
     }
 }

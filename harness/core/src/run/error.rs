@@ -1,0 +1,47 @@
+//! Why a run ends before it is through.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::dataset;
+
+/// Why a run ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody else works in the same folder.
+    #[error("another run works in {}; wait for it, or give this one another --out", folder.display())]
+    Busy {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file or folder cannot be read or written.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The path.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Data that were there when the plan was made are not any more.
+    #[error(transparent)]
+    Data(#[from] dataset::Error),
+    /// Findings that cannot be scored, which is a fault of this program.
+    #[error("cannot score cell {id}: {source}")]
+    Score {
+        /// The cell.
+        id: String,
+        /// What is wrong.
+        source: crate::score::Error,
+    },
+}
+
+pub(super) fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Io {
+        doing,
+        path,
+        source,
+    }
+}
