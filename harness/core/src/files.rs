@@ -65,6 +65,19 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes what [`write_atomic`] left in `folder` because its process was killed in the middle of
+/// it. Only for the one process that writes there.
+pub fn remove_temporary(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder).map_err(|e| at(folder, e))? {
+        let path = entry.map_err(|e| at(folder, e))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') && name.ends_with(".tmp") && path.is_file() {
+            fs::remove_file(&path).map_err(|e| at(&path, e))?;
+        }
+    }
+    Ok(())
+}
+
 /// The folder for what can be made again: `EIDETIC_CACHE` where it is set, else the platform's
 /// cache folder (`~/.cache/eidetic` on Linux). It need not exist yet.
 ///
@@ -131,6 +144,26 @@ mod tests {
         write_atomic(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_write_left_is_removed_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let all = [
+            ".Ab12.tmp",
+            ".lock",
+            "notes.tmp",
+            "cell.json",
+            ".folder.tmp/file",
+        ];
+        for name in all {
+            fs::create_dir_all(dir.path().join(name).parent().unwrap()).unwrap();
+            fs::write(dir.path().join(name), b"bytes").unwrap();
+        }
+        remove_temporary(dir.path()).unwrap();
+        let there = all.map(|name| dir.path().join(name).exists());
+        assert_eq!(there, [false, true, true, true, true]);
+        assert!(remove_temporary(&dir.path().join("none")).is_err());
     }
 
     #[test]
