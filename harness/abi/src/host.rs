@@ -1,5 +1,9 @@
 //! What the host hands to plugins: the target under attack, the context of a run, the sink.
-#![allow(non_local_definitions, missing_docs, unsafe_code, unreachable_pub)]
+#![allow(
+    non_local_definitions,
+    unsafe_code,
+    reason = "abi_stable's macros put their impls, some of them unsafe, inside constants"
+)]
 
 use abi_stable::StableAbi;
 use abi_stable::sabi_trait;

@@ -1,6 +1,9 @@
 //! The model trait, and the batch that every denoiser call carries.
-// The macro's impls live inside a const, which this lint takes for a mistake.
-#![allow(non_local_definitions, missing_docs, unsafe_code, unreachable_pub)]
+#![allow(
+    non_local_definitions,
+    unsafe_code,
+    reason = "abi_stable's macros put their impls, some of them unsafe, inside constants"
+)]
 
 use abi_stable::StableAbi;
 use abi_stable::sabi_trait;

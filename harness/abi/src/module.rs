@@ -1,5 +1,8 @@
 //! What a library exports: its registrations, behind one symbol of a fixed name.
-#![allow(non_camel_case_types, missing_docs, unsafe_code, unreachable_pub)]
+#![allow(
+    non_camel_case_types,
+    reason = "abi_stable names the prefix type of a module with `_Ref`"
+)]
 
 use abi_stable::StableAbi;
 use abi_stable::declare_root_module_statics;

@@ -1,5 +1,8 @@
 //! Borrowed tensors: a pointer, an element type and up to eight dimensions. Nothing is copied.
-#![allow(unsafe_code)]
+#![allow(
+    unsafe_code,
+    reason = "views over raw parts; each use has its SAFETY line"
+)]
 
 use std::marker::PhantomData;
 

@@ -2,7 +2,11 @@
 //!
 //! The loss is the weighted square error of D against a target, so no gradient crosses. Only x is
 //! scaled by c_in; extra channels are not.
-#![allow(non_local_definitions, missing_docs, unsafe_code, unreachable_pub)]
+#![allow(
+    non_local_definitions,
+    unsafe_code,
+    reason = "abi_stable's macros put their impls, some of them unsafe, inside constants"
+)]
 
 use abi_stable::StableAbi;
 use abi_stable::sabi_trait;
