@@ -86,7 +86,7 @@ pub(crate) enum Verb {
     },
     /// Make a suite's board again from its cells
     Leaderboard(LeaderboardArgs),
-    /// Show what is in a plugin library, a model folder or an ONNX file
+    /// Show what is in a plugin library, a model or dataset folder, or an ONNX file
     Inspect {
         /// The file or folder
         #[arg(value_hint = ValueHint::AnyPath)]

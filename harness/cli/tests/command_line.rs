@@ -68,7 +68,7 @@ fn bad_input_ends_with_2_and_says_what_was_expected() {
         ("inspect benchmarks", "model.yaml"),
         (
             &format!("inspect {text}"),
-            "expected a plugin library, a model folder",
+            "expected a plugin library, a model or dataset folder",
         ),
         (&format!("run quick --plugin {text}"), "notes.txt"),
         (&format!("__cell {text}"), "expected a job"),

@@ -8,6 +8,7 @@ use anyhow::anyhow;
 use eidetic_abi::module::ABI_VERSION;
 use eidetic_graph::Summary;
 use eidetic_harness::cell::{access_name, goal_name, stage_names};
+use eidetic_harness::dataset::Dataset;
 use eidetic_harness::files::sha256_file;
 use eidetic_harness::model::{Manifest, ModelFolder};
 use eidetic_harness::plugin::Library;
@@ -21,7 +22,10 @@ use crate::table::aligned;
 
 pub(crate) fn run(path: &Path, global: &Global) -> Result<Exit, Failure> {
     let is = |ending: &str| path.extension().is_some_and(|got| got == ending);
-    let (text, json) = if path.is_dir() {
+    let dataset_manifest = eidetic_harness::dataset::Manifest::FILE;
+    let (text, json) = if path.join(dataset_manifest).is_file() {
+        dataset(path, global)?
+    } else if path.is_dir() {
         model(path)?
     } else if path.file_name().is_some_and(|name| name == Manifest::FILE) {
         model(path.parent().unwrap_or(Path::new(".")))?
@@ -31,7 +35,7 @@ pub(crate) fn run(path: &Path, global: &Global) -> Result<Exit, Failure> {
         library(path)?
     } else {
         return Err(Failure::bad_input(anyhow!(
-            "{}: expected a plugin library, a model folder or an .onnx file",
+            "{}: expected a plugin library, a model or dataset folder, or an .onnx file",
             path.display()
         )));
     };
@@ -40,6 +44,47 @@ pub(crate) fn run(path: &Path, global: &Global) -> Result<Exit, Failure> {
         false => output::text(&text)?,
     }
     Ok(Exit::Done)
+}
+
+/// A dataset, its split and its duplicates.
+fn dataset(path: &Path, global: &Global) -> Result<(String, Value), Failure> {
+    let dataset = Dataset::load(path, global.data.as_deref()).map_err(Failure::bad_input)?;
+    let report = dataset.duplicates.report();
+    let [c, h, w] = dataset.shape;
+    let mut text = format!(
+        "dataset {}\nimages     {} of {c} x {h} x {w}\nclasses    {}\nsha256     {}\n",
+        dataset.id,
+        dataset.len(),
+        dataset.classes.len(),
+        dataset.digest
+    );
+    text += &format!(
+        "duplicates {} groups of two or more, {} images in them: {} with an exact copy, {} only \
+         near (l2 at most {}, complete linkage); the largest has {}\n",
+        report.duplicate_groups,
+        report.images_in_duplicate_groups,
+        report.images_with_exact_duplicate,
+        report.images_with_near_duplicate_only,
+        report.threshold_l2,
+        report.largest_group
+    );
+    if let Some(split) = &dataset.default_split {
+        text += &format!(
+            "split      {} members, {} holdout, {} aux, seed {}, {} planted (the default)\n",
+            split.members, split.holdout, split.aux, split.seed, split.plant_duplicates
+        );
+    }
+    let json = json!({
+        "what": "dataset",
+        "id": dataset.id,
+        "images": dataset.len(),
+        "shape": dataset.shape,
+        "classes": dataset.classes,
+        "sha256": dataset.digest,
+        "duplicates": report,
+        "default_split": dataset.default_split,
+    });
+    Ok((text, json))
 }
 
 fn begins_as_elf(path: &Path) -> Result<bool, Failure> {
