@@ -12,7 +12,7 @@ use super::error::{Error, at};
 use super::job::{Environment, Job, Outcome};
 use super::process::{self, End, Ended, describe};
 use crate::cell::{CellSpec, Emitted, FINDINGS_ENDING, Record, RecordError, Status, Times};
-use crate::files::write_atomic;
+use crate::files::{remove_temporary, write_atomic};
 use crate::plan::{Plan, PlannedCell};
 
 /// Runs the cells of a plan.
@@ -82,6 +82,9 @@ impl Engine<'_> {
         let work = self.folder.join(".work");
         if work.exists() {
             fs::remove_dir_all(&work).map_err(at("cannot clear", &work))?;
+        }
+        for folder in [&self.folder, &cells] {
+            remove_temporary(folder).map_err(at("cannot clear", folder))?;
         }
         // A child of a run that was killed may live for a moment: it must not find its folder again.
         let work = work.join(std::process::id().to_string());
