@@ -183,32 +183,74 @@ pub fn ums_l2(
     training: Images<'_>,
     bands: &[Band],
 ) -> Result<Vec<Distinct>, Error> {
-    ums_scaled_l2(generated, training, &vec![1.0; generated.len()], bands)
+    let ones = vec![1.0; generated.len()];
+    ums_scaled_l2(generated, training, Scales::Generated(&ones), bands)
 }
 
-/// UMS for each of `bands` where the distances of generated image i are divided by `scales[i]`:
-/// with alpha times the mean distance to its neighbourhood, UMS in nl2 centred on the generated
-/// image.
+/// What [`ums_scaled_l2`] divides the distance of generated image i and training image j by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Scales<'a> {
+    /// By the i-th of one a generated image.
+    Generated(&'a [f64]),
+    /// By the j-th of one a training image.
+    Training(&'a [f64]),
+}
+
+impl<'a> Scales<'a> {
+    fn as_slice(&self) -> &'a [f64] {
+        match self {
+            Self::Generated(scales) | Self::Training(scales) => scales,
+        }
+    }
+
+    fn index(&self, generated: usize, training: usize) -> usize {
+        match self {
+            Self::Generated(_) => generated,
+            Self::Training(_) => training,
+        }
+    }
+}
+
+/// UMS for each of `bands`, of distances divided by `scales`. By [`nl2_scales`](crate::nl2_scales)
+/// it is UMS in nl2: of [`nearest`](crate::nearest) centred on the generated image, of
+/// [`nearest_others`](crate::nearest_others) on the matched one.
+///
+/// ```
+/// use eidetic_metrics::{Band, Images, Scales, ums_scaled_l2};
+///
+/// // l2 of 0.2 and 0.4.
+/// let (generated, training) = (Images::new(&[0], 1)?, Images::new(&[51, 102], 1)?);
+/// let bands = [Band::at_most(1.0)?];
+/// let centred_on = |scales| ums_scaled_l2(generated, training, scales, &bands);
+/// assert_eq!(centred_on(Scales::Generated(&[0.25]))?[0].distinct, 1);
+/// assert_eq!(centred_on(Scales::Training(&[0.25, 0.5]))?[0].distinct, 2);
+/// # Ok::<(), eidetic_metrics::Error>(())
+/// ```
 ///
 /// # Errors
-/// The two sets differ in dimension, there is not one scale a generated image, or a scale is not
-/// a positive finite number.
+/// The two sets differ in dimension, there is not one scale an image, or a scale is not a
+/// positive finite number.
 pub fn ums_scaled_l2(
     generated: Images<'_>,
     training: Images<'_>,
-    scales: &[f64],
+    scales: Scales<'_>,
     bands: &[Band],
 ) -> Result<Vec<Distinct>, Error> {
     same_dim(generated, training)?;
-    if scales.len() != generated.len() {
-        let (expected, got) = (generated.len(), scales.len());
+    let (what, expected) = match scales {
+        Scales::Generated(_) => ("scales of generated images", generated.len()),
+        Scales::Training(_) => ("scales of training images", training.len()),
+    };
+    let divisors = scales.as_slice();
+    if divisors.len() != expected {
+        let got = divisors.len();
         return Err(Error::Length {
-            what: "scales of generated images",
+            what,
             expected,
             got,
         });
     }
-    if let Some(&got) = scales
+    if let Some(&got) = divisors
         .iter()
         .find(|&&scale| !(scale > 0.0 && scale.is_finite()))
     {
@@ -224,7 +266,7 @@ pub fn ums_scaled_l2(
         .map(|band| band.high)
         .fold(f64::NEG_INFINITY, f64::max);
     // A hair above the furthest band: the division below decides, this only skips.
-    let limits: Vec<_> = scales
+    let limits: Vec<_> = divisors
         .iter()
         .map(|&scale| squared_limit(furthest * scale * (1.0 + 1e-9), dim))
         .collect();
@@ -234,18 +276,19 @@ pub fn ums_scaled_l2(
         .map(|j| {
             let (row, sums) = (training.row(j), sketch::sums(training.row(j)));
             let mut matched = vec![false; bands.len()];
-            for (i, limit) in limits.iter().enumerate() {
+            for i in 0..generated.len() {
                 if matched.iter().all(|&matched| matched) {
                     break;
                 }
-                let Some(limit) = *limit else { continue };
+                let scale = scales.index(i, j);
+                let Some(limit) = limits[scale] else { continue };
                 if sketch::rules_out(&sums, sketch.row(i), limit) {
                     continue;
                 }
                 let Some(squared) = squared_within(row, generated.row(i), limit) else {
                     continue;
                 };
-                let value = l2(squared, dim) / scales[i];
+                let value = l2(squared, dim) / divisors[scale];
                 for (matched, band) in matched.iter_mut().zip(bands) {
                     *matched |= band.contains(value);
                 }

@@ -15,6 +15,10 @@ pub const NL2_ALPHA: f64 = 0.5;
 /// Training images below which 50 of them are no neighbourhood, and nl2 is missing.
 pub const NL2_MIN_TRAINING: usize = 500;
 
+const FLAT: Measured<f64> = Measured::Missing(Reason::NoSpread {
+    what: "the training images around",
+});
+
 /// How close one generated image came to the training set.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ExtractionScore {
@@ -107,10 +111,19 @@ pub fn nl2(d1: f64, mean_l2: f64) -> Measured<f64> {
     if mean_l2 > 0.0 {
         Measured::Value(d1 / (NL2_ALPHA * mean_l2))
     } else {
-        Measured::Missing(Reason::NoSpread {
-            what: "the training images around",
-        })
+        FLAT
     }
+}
+
+/// [`NL2_ALPHA`] * the mean distance of each query to its neighbours, what [`nl2`] divides by;
+/// missing where one of them is 0. nl2 takes the [`NL2_NEIGHBOURS`] nearest.
+pub fn nl2_scales(around: &Neighbours) -> Measured<Vec<f64>> {
+    (0..around.len())
+        .map(|query| match NL2_ALPHA * around.mean_l2(query) {
+            scale if scale > 0.0 => Measured::Value(scale),
+            _ => FLAT,
+        })
+        .collect()
 }
 
 /// The neighbourhood of every training image that was matched, each searched once.

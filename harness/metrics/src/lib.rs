@@ -8,7 +8,7 @@
 //! | which training images are nearest? | [`nearest`], [`nearest_others`], [`nearest_excluding`] |
 //! | which images are duplicates? | [`duplicate_groups`] |
 //! | was this image extracted? | [`extraction_scores`]: l2, nn_ratio, nl2 |
-//! | how much of the set was? | [`memorized`], [`unique_extracted`], [`ams`], [`Ums`], [`ums_l2`] |
+//! | how much of the set was? | [`memorized`], [`unique_extracted`], [`ams`], [`Ums`], [`ums_l2`], [`ums_scaled_l2`] |
 //! | how are scores spread? | [`percentiles`], [`Histogram`] |
 //! | can members be told apart? | [`Roc`]: AUC, TPR at FPR <= x |
 //! | is that more than chance? | [`excess`] over the control of the same findings |
@@ -54,14 +54,14 @@ mod roc;
 mod sketch;
 mod summary;
 
-pub use bands::{Band, Distinct, Ums, ams, ums_l2, ums_scaled_l2};
+pub use bands::{Band, Distinct, Scales, Ums, ams, ums_l2, ums_scaled_l2};
 pub use bootstrap::Bootstrap;
 pub use duplicates::{Groups, duplicate_groups};
 pub use error::Error;
 pub use excess::excess;
 pub use extraction::{
     ExtractionScore, NL2_ALPHA, NL2_MIN_TRAINING, NL2_NEIGHBOURS, NN_RATIO_MEMORIZED,
-    extraction_scores, is_memorized, memorized, nl2, nn_ratio, unique_extracted,
+    extraction_scores, is_memorized, memorized, nl2, nl2_scales, nn_ratio, unique_extracted,
 };
 pub use images::{Images, l2, squared_distance};
 pub use interval::{CONFIDENCE, Proportion, student_t};

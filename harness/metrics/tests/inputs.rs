@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use eidetic_metrics::{
-    Band, Distinct, Error, Images, Measured, NN_RATIO_MEMORIZED, Proportion, Reason, Ums, ams,
-    duplicate_groups, extraction_scores, l2, memorized, nearest, nearest_excluding, nearest_others,
-    nl2, squared_distance, student_t, ums_l2, ums_scaled_l2, unique_extracted,
+    Band, Distinct, Error, Images, Measured, NN_RATIO_MEMORIZED, Proportion, Reason, Scales, Ums,
+    ams, duplicate_groups, extraction_scores, l2, memorized, nearest, nearest_excluding,
+    nearest_others, nl2, nl2_scales, squared_distance, student_t, ums_l2, ums_scaled_l2,
+    unique_extracted,
 };
 
 fn images(pixels: &[u8], dim: usize) -> Images<'_> {
@@ -281,11 +282,53 @@ fn ums_is_not_bounded_by_one_nor_by_ams() {
     assert_eq!(ams(&[0.0], band).unwrap().hits(), 0);
     let ums = ums_l2(generated, training, &[band]).unwrap();
     assert_eq!(ums[0].per_generated(), Measured::Value(3.0));
-    let scaled = ums_scaled_l2(generated, training, &[2.0], &[band]).unwrap();
+    let scaled = ums_scaled_l2(generated, training, Scales::Generated(&[2.0]), &[band]).unwrap();
     assert_eq!(scaled[0].distinct, 0);
     let below = ums_l2(generated, training, &[Band::at_most(-1.0).unwrap()]).unwrap();
     assert_eq!(below[0].distinct, 0);
     assert_eq!(ums_l2(generated, training, &[]).unwrap(), []);
+}
+
+#[test]
+fn ums_in_nl2_by_hand() {
+    // In l2: generated at 0 and 0.8, training at 0.2, 0.4 and 1.
+    let (generated, training) = (images(&[0, 204], 1), images(&[51, 102, 255], 1));
+    // Distances: 0.2 0.4 1.0 and 0.6 0.4 0.2. The nearest two training images are at means of
+    // 0.3 and 0.3 (0.2 and 0.4), the nearest two others at 0.5, 0.4 and 0.7; alpha halves them.
+    let on_generated = nl2_scales(&nearest(generated, training, 2).unwrap());
+    let on_generated = on_generated.value().unwrap();
+    let on_training = nl2_scales(&nearest_others(training, 2).unwrap());
+    let on_training = on_training.value().unwrap();
+    for (scales, expected) in [
+        (&on_generated, &[0.15, 0.15][..]),
+        (&on_training, &[0.25, 0.2, 0.35]),
+    ] {
+        assert_eq!(scales.len(), expected.len());
+        let near = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-12;
+        assert!(scales.iter().zip(expected).all(near), "{scales:?}");
+    }
+    // On the generated: 1.33 2.67 6.67 and 4 2.67 1.33; on training: 0.8 2 2.86 and 2.4 2 0.57.
+    let bands = [(0.0, 0.6), (0.0, 1.0), (1.0, 1.5), (1.9, 2.1), (2.3, 2.5)]
+        .map(|(low, high)| Band::new(low, high).unwrap());
+    let distinct = |scales| -> Vec<u64> {
+        let ums = ums_scaled_l2(generated, training, scales, &bands).unwrap();
+        ums.iter().map(|of| of.distinct).collect()
+    };
+    let on_generated = distinct(Scales::Generated(&on_generated));
+    assert_eq!(on_generated, [0, 0, 2, 0, 0]);
+    assert_eq!(distinct(Scales::Training(&on_training)), [1, 2, 0, 1, 1]);
+}
+
+#[test]
+fn nl2_scales_of_nothing_and_without_spread() {
+    let none = nearest(images(&[], 1), images(&[7, 8], 1), 1).unwrap();
+    assert_eq!(nl2_scales(&none), Measured::Value(vec![]));
+    // The first two are one another's nearest at distance 0.
+    let flat = nearest_others(images(&[7, 7, 9], 1), 1).unwrap();
+    let reason = Reason::NoSpread {
+        what: "the training images around",
+    };
+    assert_eq!(nl2_scales(&flat), Measured::Missing(reason));
 }
 
 #[test]
@@ -317,10 +360,22 @@ fn bands_and_sets_that_are_refused() {
             generated: 0
         })
     );
-    let one = images(&[0], 1);
-    for scales in [&[0.0][..], &[f64::NAN], &[1.0, 1.0]] {
-        assert!(ums_scaled_l2(one, one, scales, &[band]).is_err());
+    let (one, two) = (images(&[0], 1), images(&[0, 1], 1));
+    let refused = |scales: Scales<'_>| ums_scaled_l2(one, two, scales, &[band]).unwrap_err();
+    for scale in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        for scales in [Scales::Generated(&[scale]), Scales::Training(&[1.0, scale])] {
+            assert!(matches!(
+                refused(scales),
+                Error::Parameter { name: "scale", .. }
+            ));
+        }
     }
+    let message = "expected 1 scales of generated images, got 2";
+    assert_eq!(refused(Scales::Generated(&[1.0; 2])).to_string(), message);
+    let message = "expected 2 scales of training images, got 1";
+    assert_eq!(refused(Scales::Training(&[1.0])).to_string(), message);
+    let other = images(&[0, 1], 2);
+    assert!(ums_scaled_l2(one, other, Scales::Training(&[1.0]), &[band]).is_err());
 }
 
 #[test]

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use eidetic_metrics::{
-    Band, Bootstrap, Images, Proportion, Roc, Ums, ams, duplicate_groups, excess,
+    Band, Bootstrap, Images, Proportion, Roc, Scales, Ums, ams, duplicate_groups, excess,
     extraction_scores, l2, nearest, nearest_others, percentiles, squared_distance, student_t,
-    ums_l2,
+    ums_l2, ums_scaled_l2,
 };
 use proptest::prelude::*;
 
@@ -170,6 +170,35 @@ proptest! {
             plain.add(&row).unwrap();
         }
         prop_assert_eq!(ums, plain.finish().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn scaled_ums_is_the_plain_matrix_divided(
+        (dim, a, b) in two_sets(), seed in any::<u64>(), low in 0.0..2.0, width in 0.0..2.0,
+    ) {
+        let (generated, training) = (Images::new(&a, dim).unwrap(), Images::new(&b, dim).unwrap());
+        let bands = [Band::new(low, low + width).unwrap(), Band::at_most(low + width).unwrap()];
+        let drawn = |n| uniform(seed, n).into_iter().map(|u| 0.05 + u).collect::<Vec<_>>();
+        let (by_generated, by_training) = (drawn(generated.len()), drawn(training.len()));
+        for scales in [Scales::Generated(&by_generated), Scales::Training(&by_training)] {
+            let run = || ums_scaled_l2(generated, training, scales, &bands).unwrap();
+            let ums = with_threads(1, run);
+            prop_assert_eq!(&ums, &with_threads(3, run));
+            let mut plain = Ums::new(training.len(), &bands);
+            for (i, query) in generated.rows().enumerate() {
+                let scale = |j: usize| match scales {
+                    Scales::Generated(scales) => scales[i],
+                    Scales::Training(scales) => scales[j],
+                };
+                let row: Vec<f64> = training
+                    .rows()
+                    .enumerate()
+                    .map(|(j, other)| l2(squared_distance(query, other), dim) / scale(j))
+                    .collect();
+                plain.add(&row).unwrap();
+            }
+            prop_assert_eq!(ums, plain.finish().collect::<Vec<_>>());
+        }
     }
 
     #[test]

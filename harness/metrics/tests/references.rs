@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use eidetic_metrics::{
-    Band, Bootstrap, Estimate, Histogram, Images, Measured, NN_RATIO_MEMORIZED, Proportion, Roc,
-    ams, duplicate_groups, excess, extraction_scores, memorized, nearest, percentiles, student_t,
-    ums_l2, ums_scaled_l2, unique_extracted,
+    Band, Bootstrap, Estimate, Histogram, Images, Measured, NL2_NEIGHBOURS, NN_RATIO_MEMORIZED,
+    Proportion, Roc, Scales, ams, duplicate_groups, excess, extraction_scores, memorized, nearest,
+    nearest_others, nl2_scales, percentiles, student_t, ums_l2, ums_scaled_l2, unique_extracted,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -74,7 +74,8 @@ struct Extraction {
     ams: Vec<u64>,
     ums: Vec<u64>,
     nl2_bands: Vec<[f64; 2]>,
-    ums_nl2: Vec<u64>,
+    ums_nl2_generated: Vec<u64>,
+    ums_nl2_matched: Vec<u64>,
 }
 
 fn bands(edges: &[[f64; 2]]) -> Vec<Band> {
@@ -127,15 +128,28 @@ fn extraction_scores_are_those_of_scikit_learn_and_numpy() {
         ums.iter().map(|of| of.distinct).collect::<Vec<_>>(),
         set.ums
     );
-    let scales: Vec<f64> = scores
-        .iter()
-        .map(|s| s.l2 / s.nl2_generated.value().unwrap())
-        .collect();
-    let ums = ums_scaled_l2(generated, training, &scales, &bands(&set.nl2_bands)).unwrap();
-    assert_eq!(
-        ums.iter().map(|of| of.distinct).collect::<Vec<_>>(),
-        set.ums_nl2
-    );
+    let on_generated = nl2_scales(&nearest(generated, training, NL2_NEIGHBOURS).unwrap());
+    let on_generated = on_generated.value().unwrap();
+    for (score, scale) in scores.iter().zip(&on_generated) {
+        assert_eq!(Measured::Value(score.l2 / scale), score.nl2_generated);
+    }
+    let on_matched = nl2_scales(&nearest_others(training, NL2_NEIGHBOURS).unwrap());
+    let on_matched = on_matched.value().unwrap();
+    for score in &scores {
+        let scale = on_matched[score.matched as usize];
+        assert_eq!(Measured::Value(score.l2 / scale), score.nl2_matched);
+    }
+    for (scales, expected) in [
+        (Scales::Generated(&on_generated), &set.ums_nl2_generated),
+        (Scales::Training(&on_matched), &set.ums_nl2_matched),
+    ] {
+        let ums = ums_scaled_l2(generated, training, scales, &bands(&set.nl2_bands)).unwrap();
+        assert_eq!(
+            &ums.iter().map(|of| of.distinct).collect::<Vec<_>>(),
+            expected
+        );
+    }
+    assert_ne!(set.ums_nl2_generated, set.ums_nl2_matched);
 }
 
 #[derive(Deserialize)]
