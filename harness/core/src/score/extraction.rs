@@ -10,18 +10,20 @@
 //! - `ams_l2_below_0.05`, `ams_nl2_generated_1.0_to_1.4`, ..: AMS, cumulative and banded, of l2
 //!   and of nl2 centred on the generated and on the matched image (Wilson). Levels are the
 //!   lower edge in, the upper edge out, so that bands add up.
-//! - `ums_..`: UMS in the same bands, of l2 and nl2_generated. It has no interval over images,
-//!   since resampling images repeats them and so loses distinct matches; repeat over seeds.
+//! - `ums_l2_below_0.05`, `ums_nl2_matched_1.0_to_1.4`, ..: UMS in the same bands, of l2 and of
+//!   nl2 centred on the generated image and on each training image. It has no interval over
+//!   images, since resampling images repeats them and so loses distinct matches; repeat over
+//!   seeds.
 //! - `l2_p05`, `l2_mean`, ..: percentiles and mean (bootstrap).
 
 use eidetic_metrics::{
-    Band, Bootstrap, ExtractionScore, Images, Measured, NL2_ALPHA, NL2_NEIGHBOURS,
-    NN_RATIO_MEMORIZED, ams, extraction_scores, memorized, nearest, percentile, ums_l2,
-    ums_scaled_l2, unique_extracted,
+    Band, Bootstrap, Distinct, ExtractionScore, Images, Measured, NL2_NEIGHBOURS,
+    NN_RATIO_MEMORIZED, Scales, ams, extraction_scores, memorized, nearest, nearest_others,
+    nl2_scales, percentile, ums_l2, ums_scaled_l2, unique_extracted,
 };
 
 use super::Error;
-use super::figure::{Figure, Side, bootstrapped, metric, per_generated, wilson};
+use super::figure::{Figure, NO_FINDINGS, Side, bootstrapped, metric, per_generated, wilson};
 use super::revision::bootstrap_seed;
 use super::scoring::Scored;
 use crate::cell::{Extracted, PerImage};
@@ -112,8 +114,6 @@ struct Against {
     scores: Vec<ExtractionScore>,
     /// The image of the dataset that each finding matched.
     matched: Vec<u64>,
-    /// alpha times the mean distance to the neighbourhood: what nl2_generated divides by.
-    scales: Vec<f64>,
     pixels: Vec<u8>,
 }
 
@@ -122,15 +122,6 @@ impl Against {
         let pixels = dataset.select(reference);
         let training = Images::new(&pixels, dataset.dim())?;
         let scores = extraction_scores(generated, training)?;
-        let has_nl2 = scores.iter().all(|s| s.nl2_generated.reason().is_none());
-        let scales = if has_nl2 && !scores.is_empty() {
-            let around = nearest(generated, training, NL2_NEIGHBOURS)?;
-            (0..around.len())
-                .map(|i| NL2_ALPHA * around.mean_l2(i))
-                .collect()
-        } else {
-            Vec::new()
-        };
         let matched = scores
             .iter()
             .map(|score| u64::from(reference[score.matched as usize]))
@@ -138,7 +129,6 @@ impl Against {
         Ok(Self {
             scores,
             matched,
-            scales,
             pixels,
         })
     }
@@ -240,25 +230,46 @@ impl Against {
     fn ums(&self, generated: Images<'_>) -> Result<Vec<(String, Figure)>, Error> {
         let training = Images::new(&self.pixels, generated.dim())?;
         let mut rows = Vec::new();
-        for name in ["l2", "nl2_generated"] {
+        for (name, column) in self.named() {
             let (levels, bands): (Vec<_>, Vec<_>) = bands(name)?.into_iter().unzip();
-            let missing = self.column(|score| score.nl2_generated).reason();
-            let figures: Vec<Figure> = match missing {
-                Some(reason) if name != "l2" => vec![Err(reason.to_string()); bands.len()],
-                _ => {
-                    let of = if name == "l2" {
-                        ums_l2(generated, training, &bands)?
-                    } else {
-                        ums_scaled_l2(generated, training, &self.scales, &bands)?
-                    };
-                    of.into_iter().map(per_generated).collect()
-                }
+            if bands.is_empty() {
+                continue;
+            }
+            let missing = |reason: String| vec![Err(reason); bands.len()];
+            let figures: Vec<Figure> = match column {
+                Measured::Missing(reason) => missing(reason.to_string()),
+                Measured::Value(column) if column.is_empty() => missing(NO_FINDINGS.to_owned()),
+                Measured::Value(_) => match distinct(name, generated, training, &bands)? {
+                    Measured::Missing(reason) => missing(reason.to_string()),
+                    Measured::Value(of) => of.into_iter().map(per_generated).collect(),
+                },
             };
             let names = levels.iter().map(|level| format!("ums_{name}_{level}"));
             rows.extend(names.zip(figures));
         }
         Ok(rows)
     }
+}
+
+/// UMS in the distance `name`; for nl2 there have to be [`NL2_NEIGHBOURS`] others in `training`.
+fn distinct(
+    name: &str,
+    generated: Images<'_>,
+    training: Images<'_>,
+    bands: &[Band],
+) -> Result<Measured<Vec<Distinct>>, Error> {
+    let scaled = |scales: Scales<'_>| ums_scaled_l2(generated, training, scales, bands);
+    let of = match name {
+        "nl2_generated" => nl2_scales(&nearest(generated, training, NL2_NEIGHBOURS)?)
+            .map(|scales| scaled(Scales::Generated(&scales))),
+        "nl2_matched" => nl2_scales(&nearest_others(training, NL2_NEIGHBOURS)?)
+            .map(|scales| scaled(Scales::Training(&scales))),
+        _ => Measured::Value(ums_l2(generated, training, bands)),
+    };
+    Ok(match of {
+        Measured::Value(of) => Measured::Value(of?),
+        Measured::Missing(reason) => Measured::Missing(reason),
+    })
 }
 
 fn summary(

@@ -11,7 +11,7 @@ const REVISIONS: &[(&str, u32)] = &[
     ("nl2", 1),
     ("l2", 1),
     ("ams", 1),
-    ("ums", 1),
+    ("ums", 2),
     ("unique_extracted", 1),
     ("percentiles", 1),
     ("most_confident", 1),
