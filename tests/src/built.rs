@@ -92,8 +92,8 @@ fn artifact(line: &str, package: &str) -> Option<PathBuf> {
         return None;
     }
     let files = message["filenames"].as_array()?;
-    let library = files.iter().filter_map(Value::as_str);
-    let library = library.filter(|file| file.ends_with(".so")).next_back();
+    let mut files = files.iter().filter_map(Value::as_str);
+    let library = files.rfind(|file| file.ends_with(".so"));
     let file = message["executable"].as_str().or(library)?;
     Some(PathBuf::from(file))
 }

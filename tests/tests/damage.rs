@@ -179,6 +179,7 @@ fn a_disk_that_takes_nothing_ends_the_run_and_loses_nothing() {
 /// Disks that fill up sooner and later in the run, where the system lets anybody mount one: what
 /// was finished is whole, and a run elsewhere goes on from it.
 #[test]
+#[allow(clippy::print_stderr)]
 fn a_disk_that_fills_up_keeps_what_is_finished() {
     let place = Place::new();
     let suite = place.suite("damaged", REST);

@@ -63,6 +63,18 @@ impl Run {
         child
     }
 
+    /// Whether any process works on a cell of this place.
+    fn has_children(&self) -> bool {
+        let folder = self.results().folder.join(".work");
+        let folder = folder.to_str().unwrap();
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let mut commands = processes.flat_map(|process| {
+            // One that ends while it is looked at is none.
+            std::fs::read(process.path().join("cmdline"))
+        });
+        commands.any(|command| String::from_utf8_lossy(&command).contains(folder))
+    }
+
     fn finish(&self) -> Said {
         self.place.run_with_bad(&self.suite, "out").code(0)
     }
@@ -121,6 +133,8 @@ fn killed_at_any_moment_and_run_again_it_gives_the_same_bytes() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
+    let ended = wait_for(Duration::from_secs(10), || !run.has_children());
+    assert!(ended, "children of a killed run live on");
     let finished = run.records();
     assert!((7..CELLS).contains(&finished), "{finished}");
     let said = run.finish();
