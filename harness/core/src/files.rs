@@ -5,6 +5,8 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
@@ -78,6 +80,21 @@ pub fn remove_temporary(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes a folder and what is in it, if it is there. Waits for a process that was told to end and
+/// still writes there.
+pub fn remove_folder(folder: &Path) -> io::Result<()> {
+    let until = Instant::now() + Duration::from_secs(5);
+    loop {
+        match fs::remove_dir_all(folder) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !folder.exists() => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty && Instant::now() < until => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            other => return other.map_err(|e| at(folder, e)),
+        }
+    }
+}
+
 /// The folder for what can be made again: `EIDETIC_CACHE` where it is set, else the platform's
 /// cache folder (`~/.cache/eidetic` on Linux). It need not exist yet.
 ///
@@ -144,6 +161,28 @@ mod tests {
         write_atomic(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_is_removed_while_somebody_still_writes_into_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("work");
+        remove_folder(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let until = Instant::now() + Duration::from_millis(300);
+                // As a process that opens its files by path: it makes no folder.
+                for n in 0.. {
+                    if Instant::now() > until || fs::write(path.join(n.to_string()), b"x").is_err()
+                    {
+                        break;
+                    }
+                }
+            });
+            remove_folder(&path).unwrap();
+        });
+        assert!(!path.exists());
     }
 
     #[test]

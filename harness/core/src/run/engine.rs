@@ -12,7 +12,7 @@ use super::error::{Error, at};
 use super::job::{Environment, Job, Outcome};
 use super::process::{self, End, Ended, describe};
 use crate::cell::{CellSpec, Emitted, FINDINGS_ENDING, Record, RecordError, Status, Times};
-use crate::files::{remove_temporary, write_atomic};
+use crate::files::{remove_folder, remove_temporary, write_atomic};
 use crate::plan::{Plan, PlannedCell};
 
 /// Runs the cells of a plan.
@@ -80,9 +80,7 @@ impl Engine<'_> {
         fs::create_dir_all(&cells).map_err(at("cannot create", &cells))?;
         let _lock = self.lock()?;
         let work = self.folder.join(".work");
-        if work.exists() {
-            fs::remove_dir_all(&work).map_err(at("cannot clear", &work))?;
-        }
+        remove_folder(&work).map_err(at("cannot clear", &work))?;
         for folder in [&self.folder, &cells] {
             remove_temporary(folder).map_err(at("cannot clear", folder))?;
         }
@@ -105,7 +103,7 @@ impl Engine<'_> {
         events(Event::Found(summary.found));
         let result = self.work_through(&open, &work, &assessor, cancel, events, &mut summary);
         // What is left there belongs to cells that were dropped.
-        let _ = fs::remove_dir_all(self.folder.join(".work"));
+        let _ = remove_folder(&self.folder.join(".work"));
         result.map(|()| summary)
     }
 
