@@ -1,10 +1,10 @@
-//! Elements by index: Gather, and OneHot and ScatterElements, which gradients are made of.
+//! Elements by index: Gather, and ScatterElements, which gradients are made of.
 
 use crate::error::Error;
 use crate::evaluate::array;
 use crate::gradient::Vjp;
+use crate::graph::Graph;
 use crate::node::Call;
-use crate::proto::AttributeProto;
 use crate::shape::Element;
 use crate::value::{Type, Value, axis};
 
@@ -65,51 +65,26 @@ pub(crate) fn vjp(vjp: &mut Vjp<'_>) -> Result<Vec<Option<Value>>, Error> {
         let place = index(*place, size).map_err(|what| graph.operator_fault(vjp.node, what))?;
         graph.pad(rows, &[0, place, 0], &[0, size - 1 - place, 0])?
     } else {
-        let indices = cast::to(graph, indices, Element::I64)?;
-        let indices = graph.reshape(indices, &[count])?;
-        let depth = graph.integers(&[size as i64])?;
-        let values = graph.made(&Type::new(Element::F32, &[2]), &[0.0, 1.0])?;
-        let first = AttributeProto::int("axis", 0);
-        let rows_of = graph.op_with("OneHot", &[indices, depth, values], vec![first])?;
-        let rows_of = cast::to(graph, rows_of, kind.element)?;
+        let chosen = one_hot(graph, indices, size)?;
+        let rows_of = cast::to(graph, chosen, kind.element)?;
         graph.op("MatMul", &[rows_of, rows])?
     };
     Ok(vec![Some(graph.reshape(sum, &kind.shape)?), None])
 }
 
-pub(crate) fn infer_one_hot(call: &Call<'_>) -> Result<Vec<Type>, String> {
-    let depth = match call.constant(1)?.as_slice() {
-        [depth] if *depth >= 1.0 => *depth as usize,
-        depth => return Err(format!("expected a depth from 1, got {depth:?}")),
-    };
-    let mut shape = call.shape(0)?.to_vec();
-    let at = axis(call.node.int("axis", -1), shape.len() + 1)?;
-    shape.insert(at, depth);
-    Ok(vec![Type::new(call.kind(2)?.element, &shape)])
-}
-
-pub(crate) fn evaluate_one_hot(
-    call: &Call<'_>,
-    inputs: &[Option<&Array>],
-) -> Result<Vec<Array>, String> {
-    let indices = inputs[0].ok_or("expected an input 0, got none")?;
-    let values = inputs[2].ok_or("expected an input 2, got none")?;
-    let shape = infer_one_hot(call)?.remove(0).shape;
-    let at = axis(call.node.int("axis", -1), shape.len())?;
-    let value = |mut place: Vec<usize>| {
-        let row = place.remove(at);
-        let index = indices[place.as_slice()];
-        let index = if index < 0.0 {
-            index + shape[at] as f64
-        } else {
-            index
-        };
-        values[[usize::from(index == row as f64)].as_slice()]
-    };
-    Ok(vec![array(
-        &shape,
-        corners(&shape).into_iter().map(value).collect(),
-    )?])
+/// Truth values `[size, count]`: whether the index is that of the row.
+fn one_hot(graph: &mut Graph, indices: Value, size: usize) -> Result<Value, Error> {
+    let count = graph.kind(indices).elements();
+    let indices = cast::to(graph, indices, Element::I64)?;
+    let indices = graph.reshape(indices, &[1, count])?;
+    let zero = graph.scalar_like(indices, 0.0)?;
+    let whole = graph.scalar_like(indices, size as f64)?;
+    let negative = graph.op("Less", &[indices, zero])?;
+    let from_front = graph.add(indices, whole)?;
+    let indices = graph.op("Where", &[negative, from_front, indices])?;
+    let places: Vec<f64> = (0..size).map(|place| place as f64).collect();
+    let places = graph.made(&Type::new(Element::I64, &[size, 1]), &places)?;
+    graph.op("Equal", &[indices, places])
 }
 
 pub(crate) fn infer_scatter(call: &Call<'_>) -> Result<Vec<Type>, String> {

@@ -45,11 +45,7 @@ fn sources(call: &Call<'_>) -> Result<Vec<Vec<Option<usize>>>, String> {
                 "constant" => place,
                 "edge" => place.clamp(0, size - 1),
                 "wrap" => place.rem_euclid(size),
-                "reflect" if size == 1 => 0,
-                "reflect" => {
-                    let turn = place.rem_euclid(2 * size - 2);
-                    turn.min(2 * size - 2 - turn)
-                }
+                "reflect" => (size - 1) - ((size - 1) - place.abs()).abs(),
                 _ => return Err(format!("expected a mode of padding, got {mode:?}")),
             };
             Ok((0..size).contains(&inside).then_some(inside as usize))
@@ -60,6 +56,11 @@ fn sources(call: &Call<'_>) -> Result<Vec<Vec<Option<usize>>>, String> {
             _ if before < 0 || after < 0 || size == 0 => {
                 return Err(format!(
                     "expected pads from 0 for the mode {mode}, got less"
+                ));
+            }
+            "reflect" if before.max(after) >= size => {
+                return Err(format!(
+                    "expected pads below {size} for the mode reflect, got {before} and {after}"
                 ));
             }
             _ => -before..size + after,

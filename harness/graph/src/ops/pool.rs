@@ -41,6 +41,11 @@ fn counts(call: &Call<'_>, window: &Window, positions: &[usize]) -> Result<Vec<f
     let mut inner = window.clone();
     let mut sizes = sizes.to_vec();
     if call.node.int("count_include_pad", 0) == 1 {
+        // Before opset 19 what lies beyond the padding counts as well, as ONNX Runtime has it.
+        if call.graph.opset < 19 {
+            let kernel: usize = window.kernel.iter().product();
+            return Ok(vec![kernel as f64; positions.iter().product()]);
+        }
         for (axis, size) in sizes.iter_mut().enumerate() {
             *size += window.before[axis] + window.after[axis];
             inner.before[axis] = 0;

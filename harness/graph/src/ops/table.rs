@@ -45,7 +45,7 @@ pub(crate) fn find(domain: &str, op_type: &str) -> Option<&'static Operator> {
 /// Whether an operator's outputs are no function of its inputs' values that has a derivative: sizes,
 /// truth values and integers.
 pub(crate) fn stops(op_type: &str) -> bool {
-    const STOPS: [&str; 17] = [
+    const STOPS: [&str; 16] = [
         "And",
         "ConstantOfShape",
         "Equal",
@@ -56,7 +56,6 @@ pub(crate) fn stops(op_type: &str) -> bool {
         "LessOrEqual",
         "Mod",
         "Not",
-        "OneHot",
         "Or",
         "Range",
         "Shape",
@@ -218,10 +217,6 @@ static TABLE: &[(&str, Operator)] = &[
     ("Mul", BINARY),
     ("Neg", UNARY),
     ("Not", without(logic::infer_unary, logic::evaluate_unary)),
-    (
-        "OneHot",
-        without(gather::infer_one_hot, gather::evaluate_one_hot),
-    ),
     ("Or", COMPARED),
     ("Pad", with(pad::infer, pad::evaluate, pad::vjp)),
     ("Pow", BINARY),

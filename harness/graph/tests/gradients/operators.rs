@@ -1,22 +1,14 @@
-//! Every operator's gradient against central differences, in float64, over random sizes.
-#![allow(clippy::unwrap_used)]
+//! Every operator, over random sizes.
 
-mod common;
-
-use common::{Case, floats, ints, positive, text};
-use eidetic_graph::Element;
+use crate::case::{Case, floats, ints, positive, text};
 use eidetic_graph::proto::{AttributeProto, TensorProto};
 use proptest::prelude::*;
-
-fn sizes(range: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = usize> {
-    range
-}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn functions_of_one_element(n in sizes(1..=7), seed: u64) {
+    fn functions_of_one_element(n in 1..=7_usize, seed: u64) {
         for op in ["Neg", "Exp", "Sigmoid", "Tanh", "Erf", "Relu", "LeakyRelu", "Sin", "Cos", "Abs", "Identity"] {
             Case::new(op, seed).input(&[n, 2], floats).check();
         }
@@ -31,7 +23,7 @@ proptest! {
     }
 
     #[test]
-    fn arithmetic_with_broadcast(a in sizes(1..=3), b in sizes(1..=4), seed: u64) {
+    fn arithmetic_with_broadcast(a in 1..=3_usize, b in 1..=4_usize, seed: u64) {
         for op in ["Add", "Sub", "Mul", "Div", "Pow"] {
             for (left, right) in [
                 (vec![a, b], vec![a, b]),
@@ -50,17 +42,17 @@ proptest! {
     }
 
     #[test]
-    fn choices(a in sizes(1..=3), b in sizes(1..=4), seed: u64) {
-        let flags: Vec<f64> = (0..a * b).map(|place| f64::from((place as u64 ^ seed) as u8 & 1)).collect();
+    fn choices(a in 1..=3_usize, b in 1..=4_usize, seed: u64) {
+        let flags: Vec<i32> = (0..a * b).map(|place| i32::from((place as u64 ^ seed) as u8 & 1)).collect();
         Case::new("Where", seed)
-            .typed(Element::Bool, &[a, b], &flags)
+            .tensor(TensorProto { data_type: 9, int32_data: flags, dims: vec![a as i64, b as i64], ..TensorProto::default() })
             .input(&[b], floats)
             .input(&[a, 1], floats)
             .check();
     }
 
     #[test]
-    fn products(a in sizes(1..=3), b in sizes(1..=3), m in sizes(1..=4), k in sizes(1..=4), n in sizes(1..=4), seed: u64) {
+    fn products(a in 1..=3_usize, b in 1..=3_usize, m in 1..=4_usize, k in 1..=4_usize, n in 1..=4_usize, seed: u64) {
         for (left, right) in [
             (vec![m, k], vec![k, n]),
             (vec![a, b, m, k], vec![k, n]),
@@ -123,7 +115,8 @@ proptest! {
                 .with(ints("pads", &pads))
                 .with(AttributeProto::int("group", groups as i64))
                 .check();
-            let most = |axis: usize| stride[axis].max(dilation[axis]) - 1;
+            // ONNX Runtime 1.24 is wrong where output padding reaches the stride.
+            let most = |axis: usize| stride[axis] - 1;
             Case::new("ConvTranspose", seed)
                 .input(&[images, groups * c, size[0], size[1]], floats)
                 .input(&[groups * c, m, kernel[0], kernel[1]], floats)
@@ -162,13 +155,16 @@ proptest! {
         let size = [kernel[0] + extra[0], kernel[1] + extra[1]];
         let pads: Vec<i64> = [0, 1, 0, 1].map(|axis| i64::from(padded) * (kernel[axis] as i64 / 2)).to_vec();
         let kernel = kernel.map(|size| size as i64);
-        for op in ["AveragePool", "MaxPool"] {
+        for (op, opset) in [("AveragePool", 17), ("AveragePool", 19), ("MaxPool", 17)] {
             let case = Case::new(op, seed)
+                .opset(opset)
                 .input(&[images, c, size[0], size[1]], floats)
                 .with(ints("kernel_shape", &kernel))
                 .with(ints("strides", &stride))
                 .with(ints("pads", &pads))
                 .with(AttributeProto::int("ceil_mode", ceil));
+            // There ONNX Runtime 1.24 divides by something else than PyTorch.
+            let include = if opset == 19 && ceil == 1 { 0 } else { include };
             match op {
                 "AveragePool" => case.with(AttributeProto::int("count_include_pad", include)).check(),
                 _ => case.check(),
@@ -178,7 +174,7 @@ proptest! {
     }
 
     #[test]
-    fn softmax_and_normalisations(n in sizes(1..=2), groups in sizes(1..=2), c in sizes(1..=2), h in sizes(1..=3), w in sizes(2..=3), seed: u64) {
+    fn softmax_and_normalisations(n in 1..=2_usize, groups in 1..=2_usize, c in 1..=2_usize, h in 1..=3_usize, w in 3..=4_usize, seed: u64) {
         let channels = groups * c;
         for axis in [0, 1, -1] {
             for op in ["Softmax", "LogSoftmax"] {
@@ -187,13 +183,14 @@ proptest! {
         }
         let image = [n, channels, h, w];
         Case::new("InstanceNormalization", seed)
-            .input(&image, floats).input(&[channels], floats).input(&[channels], floats).check();
+            .input(&image, floats).input(&[channels], floats).input(&[channels], floats)
+            .with(AttributeProto::float("epsilon", 0.01)).check();
         for (opset, scales) in [(18, groups), (21, channels)] {
             Case::new("GroupNormalization", seed)
                 .opset(opset)
                 .input(&image, floats).input(&[scales], floats).input(&[scales], floats)
                 .with(AttributeProto::int("num_groups", groups as i64))
-                .with(AttributeProto::float("epsilon", 1e-3))
+                .with(AttributeProto::float("epsilon", 0.01))
                 .check();
         }
         for (axis, scale) in [(-1, vec![w]), (2, vec![h, w]), (-3, vec![channels, 1, w])] {
@@ -202,6 +199,7 @@ proptest! {
                     .opset(opset)
                     .input(&image, floats).input(&scale, floats).input(&scale, floats)
                     .with(AttributeProto::int("axis", axis))
+                    .with(AttributeProto::float("epsilon", 0.01))
                     .check();
             }
         }
@@ -212,7 +210,7 @@ proptest! {
     }
 
     #[test]
-    fn layouts(a in sizes(1..=3), b in sizes(1..=3), c in sizes(1..=4), seed: u64) {
+    fn layouts(a in 1..=3_usize, b in 1..=3_usize, c in 1..=4_usize, seed: u64) {
         let shape = [a, b, c];
         Case::new("Reshape", seed).input(&shape, floats).integers(&[0, -1]).check();
         Case::new("Flatten", seed).input(&shape, floats).with(AttributeProto::int("axis", 2)).check();
@@ -222,7 +220,8 @@ proptest! {
         Case::new("Squeeze", seed).input(&[a, 1, c], floats).integers(&[1]).check();
         Case::new("Unsqueeze", seed).input(&[a, c], floats).integers(&[0, -1]).check();
         Case::new("Tile", seed).input(&[a, c], floats).integers(&[2, 3]).check();
-        Case::new("Cast", seed).input(&[a, c], floats).with(AttributeProto::int("to", 11)).check();
+        Case::new("Cast", seed).input(&[a, c], floats).with(AttributeProto::int("to", 11))
+            .float64_only().check();
         for keep in [0, 1] {
             let keep = AttributeProto::int("keepdims", keep);
             Case::new("ReduceSum", seed).input(&shape, floats).integers(&[-1, 0]).with(keep.clone()).check();
@@ -233,7 +232,7 @@ proptest! {
     }
 
     #[test]
-    fn pieces(a in sizes(1..=3), b in sizes(1..=3), c in sizes(2..=6), step in prop_oneof![-3..=-1_i64, 1..=3_i64], seed: u64) {
+    fn pieces(a in 1..=3_usize, b in 1..=3_usize, c in 2..=6_usize, step in prop_oneof![-3..=-1_i64, 1..=3_i64], seed: u64) {
         Case::new("Concat", seed)
             .input(&[a, 1, c], floats).input(&[a, b, c], floats).input(&[a, 2, c], floats)
             .with(AttributeProto::int("axis", 1)).check();
@@ -247,7 +246,7 @@ proptest! {
         Case::new("Split", seed).outputs(2).input(&[a, 2 * c], floats).with(AttributeProto::int("axis", 1)).check();
         let pads = [1, 0, 0, 2];
         for mode in ["constant", "edge", "reflect"] {
-            Case::new("Pad", seed).input(&[c, c], floats).integers(&pads).with(text("mode", mode)).check();
+            Case::new("Pad", seed).input(&[c + 1, c + 1], floats).integers(&pads).with(text("mode", mode)).check();
         }
         Case::new("Pad", seed).opset(19).input(&[c, c], floats).integers(&pads).with(text("mode", "wrap")).check();
         Case::new("Pad", seed).input(&[c, c], floats).integers(&[-1, 2, 0, -1]).check();
@@ -262,7 +261,7 @@ proptest! {
     }
 
     #[test]
-    fn resizes(h in sizes(1..=4), w in sizes(1..=4), up in sizes(1..=3), seed: u64) {
+    fn resizes(h in 1..=4_usize, w in 1..=4_usize, up in 1..=3_usize, seed: u64) {
         for mode in ["nearest", "linear"] {
             for place in ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"] {
                 if place == "half_pixel_symmetric" && mode == "nearest" {
