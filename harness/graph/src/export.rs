@@ -5,8 +5,10 @@ use std::collections::HashSet;
 use crate::check::check;
 use crate::error::Error;
 use crate::graph::{Graph, Source};
-use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
-use crate::shape::{Dim, value_info};
+use crate::proto::{
+    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
+};
+use crate::shape::{Dim, Element, TensorType, value_info};
 use crate::value::Value;
 
 impl Graph {
@@ -80,6 +82,36 @@ impl Graph {
         Ok(model)
     }
 
+    /// The model for any size of one dimension: `other` is the same graph, built for another size.
+    /// Where sizes of inputs and outputs differ between the two, the model has `name`.
+    ///
+    /// # Errors
+    /// [`Error::Graph`] where the graphs differ in more: an operator or constant that depends on the
+    /// size.
+    pub fn model_for_any(&self, other: &Self, name: &str) -> Result<ModelProto, Error> {
+        let (mut model, other) = (self.model()?, other.model()?);
+        let (Some(ours), Some(theirs)) = (&mut model.graph, &other.graph) else {
+            return Err(self.fault("expected a graph, got none".to_owned()));
+        };
+        let same = ours.node == theirs.node
+            && ours.initializer == theirs.initializer
+            && ours.input.len() == theirs.input.len()
+            && ours.output.len() == theirs.output.len();
+        let ports = ours.input.iter_mut().chain(&mut ours.output);
+        let others = theirs.input.iter().chain(&theirs.output);
+        let fits = same
+            && ports
+                .zip(others)
+                .all(|(port, other)| name_differing(port, other, name));
+        if !fits {
+            return Err(self.fault(format!(
+                "expected a graph whose every operator and constant does not depend on {name:?}, got \
+                 one that differs with it (reshape with 0 and -1 instead of sizes)"
+            )));
+        }
+        Ok(model)
+    }
+
     /// Which nodes the outputs depend on.
     pub(crate) fn needed(&self) -> Vec<bool> {
         let mut wanted: HashSet<Value> = self.outputs.iter().copied().collect();
@@ -97,4 +129,33 @@ impl Graph {
         }
         needed
     }
+}
+
+/// Names the sizes that differ; false where the two are not of one kind otherwise.
+fn name_differing(port: &mut ValueInfoProto, other: &ValueInfoProto, name: &str) -> bool {
+    let (Some(ours), Some(theirs)) = (TensorType::of(port), TensorType::of(other)) else {
+        return false;
+    };
+    let (Some(dims), Some(other_dims)) = (ours.dims, theirs.dims) else {
+        return false;
+    };
+    let Some(element) = Element::of(ours.data_type) else {
+        return false;
+    };
+    if port.name != other.name
+        || ours.data_type != theirs.data_type
+        || dims.len() != other_dims.len()
+    {
+        return false;
+    }
+    let named: Vec<Dim> = dims
+        .into_iter()
+        .zip(other_dims)
+        .map(|(ours, theirs)| match ours == theirs {
+            true => ours,
+            false => Dim::Named(name.to_owned()),
+        })
+        .collect();
+    *port = value_info(&port.name, element, &named);
+    true
 }

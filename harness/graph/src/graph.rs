@@ -10,6 +10,9 @@ use crate::proto::{AttributeProto, TensorProto};
 use crate::shape::Element;
 use crate::value::{Type, Value};
 
+/// More than any machine holds; sizes beyond it are damage.
+const MOST_ELEMENTS: usize = 1 << 40;
+
 /// A graph of ONNX operators of the default domain. Every value has an element type and concrete
 /// sizes: a graph that was read with a named size bound to 4 is a graph for 4.
 ///
@@ -312,6 +315,10 @@ impl Graph {
     }
 
     pub(crate) fn enter(&mut self, name: &str, kind: Type, source: Source) -> Result<Value, Error> {
+        if kind.elements() > MOST_ELEMENTS {
+            let what = format!("expected {name:?} of at most {MOST_ELEMENTS} elements, got {kind}");
+            return Err(self.fault(what));
+        }
         let value = Value(self.entries.len());
         self.claim(name, value)?;
         let name = name.to_owned();

@@ -115,21 +115,22 @@ fn missing<'a>(
     if !needed {
         return None;
     }
-    let Some(operator) = ops::find(&node.domain, &node.op_type) else {
-        return Some("not known here".to_owned());
-    };
+    let operator = ops::find(&node.domain, &node.op_type);
     // Sizes, comparisons and rounding to integers pass no gradient on.
-    if ops::stops(&node.op_type)
-        || !node
-            .input
-            .iter()
-            .any(|name| reached.contains(name.as_str()))
-    {
-        return None;
+    let stops = operator.is_some() && ops::stops(&node.op_type);
+    let on_the_way = node
+        .input
+        .iter()
+        .any(|name| reached.contains(name.as_str()))
+        && !stops;
+    if on_the_way {
+        reached.extend(node.output.iter().map(String::as_str));
     }
-    if operator.vjp.is_none() {
-        return Some("no gradient here".to_owned());
+    match operator {
+        None => Some("not known here".to_owned()),
+        Some(operator) if on_the_way && operator.vjp.is_none() => {
+            Some("no gradient here".to_owned())
+        }
+        Some(_) => None,
     }
-    reached.extend(node.output.iter().map(String::as_str));
-    None
 }

@@ -28,8 +28,17 @@ impl Type {
 
     /// Number of elements.
     pub fn elements(&self) -> usize {
-        self.shape.iter().product()
+        elements(&self.shape)
     }
+}
+
+/// Number of elements; at most `usize::MAX`, so that a damaged file overflows nothing.
+pub(crate) fn elements(shape: &[usize]) -> usize {
+    let product = |product: usize, &size: &usize| product.saturating_mul(size);
+    if shape.contains(&0) {
+        return 0;
+    }
+    shape.iter().fold(1, product)
 }
 
 impl fmt::Display for Type {

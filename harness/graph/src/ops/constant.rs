@@ -104,7 +104,7 @@ fn range(call: &Call<'_>) -> Result<Vec<f64>, String> {
     };
     let (start, limit, step) = (bound(0)?, bound(1)?, bound(2)?);
     let count = ((limit - start) / step).ceil().max(0.0);
-    if count.is_nan() || count > 1e9 {
+    if count.is_nan() || count > 1e7 {
         return Err(format!(
             "expected a finite range, got {start} to {limit} by {step}"
         ));

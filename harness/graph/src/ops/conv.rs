@@ -9,13 +9,13 @@ use crate::proto::AttributeProto;
 use crate::value::{Type, Value};
 
 use super::Array;
-use super::window::{Window, corners};
+use super::window::{MOST_COUNT, Window, corners};
 
 fn groups(call: &Call<'_>) -> Result<usize, String> {
     let groups = call.node.int("group", 1);
     usize::try_from(groups)
         .ok()
-        .filter(|&groups| groups > 0)
+        .filter(|&groups| (1..=MOST_COUNT).contains(&groups))
         .ok_or_else(|| format!("expected 1 group or more, got {groups}"))
 }
 
@@ -51,7 +51,11 @@ fn plan_transposed(call: &Call<'_>) -> Result<(Window, usize, Vec<usize>), Strin
     let rank = x.len() - 2;
     let mut window = Window::of(call.node, &w[2..], &x[2..])?;
     let extra = call.node.ints("output_padding").unwrap_or_default();
-    let extra = |axis: usize| extra.get(axis).map_or(0, |&count| count.max(0) as usize);
+    let extra = |axis: usize| {
+        extra
+            .get(axis)
+            .map_or(0, |&count| count.clamp(0, MOST_COUNT as i64) as usize)
+    };
     let full = |window: &Window, axis: usize| {
         (x[2 + axis] - 1) * window.strides[axis] + window.span(axis) + extra(axis)
     };

@@ -5,7 +5,7 @@ use ndarray::IxDyn;
 use crate::error::Error;
 use crate::gradient::Vjp;
 use crate::node::Call;
-use crate::value::{Type, Value, axis, broadcast};
+use crate::value::{Type, Value, axis, broadcast, elements};
 
 use super::Array;
 
@@ -22,12 +22,12 @@ pub(crate) fn infer_reshape(call: &Call<'_>) -> Result<Vec<Type>, String> {
                 return Err(format!("expected an axis of {rank} dimensions, got {at}"));
             }
             let (outer, inner) = kind.shape.split_at(at as usize);
-            vec![outer.iter().product(), inner.iter().product()]
+            vec![elements(outer), elements(inner)]
         }
         "Squeeze" => squeezed(call)?,
         _ => unsqueezed(call)?,
     };
-    if shape.iter().product::<usize>() != kind.elements() {
+    if elements(&shape) != kind.elements() {
         return Err(format!("expected sizes for {kind}, got {shape:?}"));
     }
     Ok(vec![Type::new(kind.element, &shape)])
@@ -47,8 +47,8 @@ fn reshaped(call: &Call<'_>) -> Result<Vec<usize>, String> {
         });
     }
     if let Some(open) = sizes.iter().position(|&size| size == -1) {
-        let rest: usize = shape.iter().product();
-        let all: usize = old.iter().product();
+        let rest = elements(&shape);
+        let all = elements(old);
         if rest == 0 || !all.is_multiple_of(rest) {
             return Err(wrong());
         }
@@ -195,7 +195,7 @@ pub(crate) fn infer_tile(call: &Call<'_>) -> Result<Vec<Type>, String> {
         .shape
         .iter()
         .zip(repeats(call)?)
-        .map(|(size, count)| size * count)
+        .map(|(size, count)| size.saturating_mul(count))
         .collect();
     Ok(vec![Type::new(kind.element, &shape)])
 }

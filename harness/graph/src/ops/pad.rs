@@ -8,7 +8,7 @@ use crate::node::Call;
 use crate::value::{Type, Value, axis};
 
 use super::Array;
-use super::window::corners;
+use super::window::{MOST_COUNT, corners};
 
 /// How many elements come before and after, by axis.
 fn counts(call: &Call<'_>) -> Result<Vec<(i64, i64)>, String> {
@@ -27,6 +27,10 @@ fn counts(call: &Call<'_>) -> Result<Vec<(i64, i64)>, String> {
             "expected pads for {} axes, got {pads:?}",
             axes.len()
         ));
+    }
+    let most = MOST_COUNT as i64;
+    if pads.iter().any(|pad| !(-most..=most).contains(pad)) {
+        return Err(format!("expected pads of at most {most}, got {pads:?}"));
     }
     let mut counts = vec![(0, 0); rank];
     for (place, &at) in axes.iter().enumerate() {

@@ -207,7 +207,7 @@ fn parts(call: &Call<'_>) -> Result<(usize, Vec<(usize, usize)>), String> {
         true => call
             .constant_ints(1)?
             .iter()
-            .map(|&size| size as usize)
+            .map(|&size| usize::try_from(size).unwrap_or(usize::MAX))
             .collect(),
         false => {
             let count = call.node.outputs.len();
@@ -217,7 +217,11 @@ fn parts(call: &Call<'_>) -> Result<(usize, Vec<(usize, usize)>), String> {
                 .collect()
         }
     };
-    if sizes.iter().sum::<usize>() != shape[at] {
+    if sizes
+        .iter()
+        .fold(0, |sum: usize, &size| sum.saturating_add(size))
+        != shape[at]
+    {
         return Err(format!(
             "expected parts of axis {at} of {shape:?}, got {sizes:?}"
         ));

@@ -8,11 +8,11 @@ use crate::gradient::Vjp;
 use crate::node::Call;
 use crate::proto::AttributeProto;
 use crate::shape::Element;
-use crate::value::{Type, Value};
+use crate::value::{Type, Value, elements};
 
 use super::Array;
 use super::conv::input_gradient;
-use super::window::Window;
+use super::window::{MOST_COUNT, Window};
 
 /// The window, and the sizes of the output.
 fn plan(call: &Call<'_>) -> Result<(Window, Vec<usize>), String> {
@@ -25,7 +25,9 @@ fn plan(call: &Call<'_>) -> Result<(Window, Vec<usize>), String> {
         .iter()
         .map(|&size| usize::try_from(size).ok().filter(|&size| size > 0))
         .collect();
-    let sizes = sizes.ok_or_else(|| format!("expected sizes of a kernel, got {kernel:?}"))?;
+    let sizes = sizes
+        .filter(|sizes| elements(sizes) <= MOST_COUNT)
+        .ok_or_else(|| format!("expected sizes of a kernel, got {kernel:?}"))?;
     let window = Window::of(call.node, &sizes, &x[2..])?;
     let positions = window.positions(&x[2..], call.node.int("ceil_mode", 0) == 1)?;
     Ok((window, [&x[..2], positions.as_slice()].concat()))

@@ -10,6 +10,9 @@ use crate::value::{Type, Value, axis};
 use super::Array;
 use super::pad::along;
 
+/// Elements of an axis' matrix at most: 8192 by 8192.
+const MOST_MATRIX: usize = 1 << 26;
+
 /// Size and scale on each axis.
 fn target(call: &Call<'_>) -> Result<Vec<(usize, f64)>, String> {
     let old = call.shape(0)?;
@@ -42,6 +45,13 @@ fn target(call: &Call<'_>) -> Result<Vec<(usize, f64)>, String> {
                 ));
             }
         };
+        let matrix = old[at].saturating_mul(target[at].0);
+        if matrix > MOST_MATRIX {
+            return Err(format!(
+                "expected a size of axis {at} that can be, got {:?}",
+                target[at]
+            ));
+        }
     }
     Ok(target)
 }
@@ -109,7 +119,8 @@ pub(crate) fn infer(call: &Call<'_>) -> Result<Vec<Type>, String> {
     if shape.contains(&0) || call.kind(0)?.elements() == 0 {
         return Err(format!("expected sizes from 1, got {shape:?}"));
     }
-    matrices(call)?;
+    // The modes are known.
+    matrix(call, 1, 1, 1.0)?;
     Ok(vec![Type::new(call.kind(0)?.element, &shape)])
 }
 

@@ -2,6 +2,9 @@
 
 use crate::node::Node;
 
+/// Strides, dilations, pads and groups beyond it are damage, and would overflow.
+pub(crate) const MOST_COUNT: usize = 1 << 20;
+
 /// Kernel sizes with stride, dilation and padding on each spatial axis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Window {
@@ -37,7 +40,7 @@ impl Window {
                 .map(|&count| {
                     usize::try_from(count)
                         .ok()
-                        .filter(|&count| count >= default)
+                        .filter(|&count| (default..=MOST_COUNT).contains(&count))
                 })
                 .collect::<Option<Vec<_>>>()
                 .filter(|counts| counts.len() == rank)
