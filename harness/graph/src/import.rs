@@ -23,7 +23,8 @@ impl Graph {
     /// the named dimensions of its inputs (`("batch", 4)`); an input without sizes of its own is
     /// given them as `("input.0", 4)`, by name and axis. Floating-point initializers are
     /// parameters, but for scalars; all other constants are folded, and so is what is computed from
-    /// sizes.
+    /// sizes. Weights in other files stay there: their graph is differentiated and written with the
+    /// same references, but not evaluated.
     ///
     /// # Errors
     /// [`Error::Graph`] for an operator set, a type or a size that is not known, [`Error::Operator`]
