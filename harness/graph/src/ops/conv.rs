@@ -9,7 +9,8 @@ use crate::proto::AttributeProto;
 use crate::value::{Type, Value};
 
 use super::Array;
-use super::window::{MOST_COUNT, Window, corners};
+use super::conv_weight::weight_gradient;
+use super::window::{MOST_COUNT, Window};
 
 fn groups(call: &Call<'_>) -> Result<usize, String> {
     let groups = call.node.int("group", 1);
@@ -294,65 +295,4 @@ fn flipped(
         back.after[axis] = window.span(axis) - 1 - window.after[axis];
     }
     graph.op_with("Conv", &[dy, w], attributes(&back, groups))
-}
-
-/// The adjoint with respect to the weight: for each tap a product of the gradient with the elements
-/// under that tap, over all images and positions at once.
-fn weight_gradient(
-    graph: &mut Graph,
-    x: Value,
-    dy: Value,
-    window: &Window,
-    groups: usize,
-) -> Result<Value, Error> {
-    let x_shape = graph.shape(x).to_vec();
-    let y_shape = graph.shape(dy).to_vec();
-    let (rank, images) = (window.kernel.len(), x_shape[0]);
-    let (c, m) = (x_shape[1] / groups, y_shape[1] / groups);
-    let (sizes, positions) = (&x_shape[2..], &y_shape[2..]);
-    let all: usize = images * positions.iter().product::<usize>();
-
-    let mut before = vec![0; 2 + rank];
-    let mut after = vec![0; 2 + rank];
-    for axis in 0..rank {
-        let reach = (positions[axis] - 1) * window.strides[axis] + window.span(axis);
-        before[2 + axis] = window.before[axis];
-        after[2 + axis] = reach.saturating_sub(sizes[axis] + window.before[axis]);
-    }
-    let padded = graph.pad(x, &before, &after)?;
-    let padded_sizes = graph.shape(padded)[2..].to_vec();
-    let padded = graph.reshape(
-        padded,
-        &[&[images, groups, c], padded_sizes.as_slice()].concat(),
-    )?;
-    // Channels last, so that what lies under a tap is a matrix as it stands.
-    let perm: Vec<usize> = [1, 0].into_iter().chain(3..3 + rank).chain([2]).collect();
-    let padded = graph.transpose(padded, &perm)?;
-    let rows = graph.reshape(dy, &[images, groups, m, all / images.max(1)])?;
-    let rows = graph.transpose(rows, &[1, 2, 0, 3])?;
-    let rows = graph.reshape(rows, &[groups, m, all])?;
-
-    let mut taps = Vec::new();
-    for tap in corners(&window.kernel) {
-        let range = |axis: usize| {
-            let start = tap[axis] * window.dilations[axis];
-            let end = start + (positions[axis] - 1) * window.strides[axis] + 1;
-            (
-                2 + axis,
-                start as i64,
-                end as i64,
-                window.strides[axis] as i64,
-            )
-        };
-        let ranges: Vec<_> = (0..rank).map(range).collect();
-        let under = graph.slice(padded, &ranges)?;
-        let under = graph.reshape(under, &[groups, all, c])?;
-        let product = graph.op("MatMul", &[rows, under])?;
-        taps.push(graph.reshape(product, &[groups * m, c, 1])?);
-    }
-    let weight = graph.concat(&taps, 2)?;
-    graph.reshape(
-        weight,
-        &[&[groups * m, c], window.kernel.as_slice()].concat(),
-    )
 }

@@ -5,6 +5,7 @@ mod arithmetic;
 mod cast;
 mod constant;
 mod conv;
+mod conv_weight;
 mod einsum;
 mod gather;
 mod layout;

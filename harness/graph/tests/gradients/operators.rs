@@ -129,6 +129,13 @@ proptest! {
                 .with(AttributeProto::int("group", groups as i64))
                 .check();
         }
+        Case::new("ConvTranspose", seed)
+            .input(&[images, c, 3, 4], floats)
+            .input(&[c, m, 2, 2], floats)
+            .with(ints("dilations", &[2, 3]))
+            .with(ints("output_padding", &[1, 2]))
+            .float64_only()
+            .check();
         Case::new("Conv", seed)
             .input(&[images, c, size[0]], floats)
             .input(&[m, c, kernel[0]], floats)
