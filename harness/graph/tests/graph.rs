@@ -242,12 +242,22 @@ fn values_of_the_evaluator_by_hand() {
     graph.output("up", up).unwrap();
     let erf = graph.op("Erf", &[x]).unwrap();
     graph.output("erf", erf).unwrap();
+    let pool = vec![
+        AttributeProto::ints("kernel_shape", &[2, 1]),
+        AttributeProto::ints("strides", &[3, 1]),
+        AttributeProto::ints("pads", &[1, 0, 1, 0]),
+        AttributeProto::int("count_include_pad", 1),
+    ];
+    let pool = graph.op_with("AveragePool", &[x], pool).unwrap();
+    graph.output("pool", pool).unwrap();
     let image = arr2(&[[1.0, 2.0, 3.0], [4.0, 0.5, -1.0]]).into_dyn();
     let image = image.into_shape_with_order(vec![1, 1, 2, 3]).unwrap();
     let got = evaluate(&graph, &[("x", image)]).unwrap();
     assert_eq!(got[0].as_slice(), Some(&[7.5, 4.5][..]));
     let expected = [1.0, 3.0, 5.0, 3.0, 5.0, 7.5, 4.5, 2.0, 4.0, 4.5, -0.5, -1.0];
     assert_eq!(got[1].as_slice(), Some(&expected[..]));
+    // The first window holds the padding and the first row, with stride 3 there is no other.
+    assert_eq!(got[3].as_slice(), Some(&[0.5, 1.0, 1.5][..]));
     // Abramowitz and Stegun, table 7.1, and scipy.special.erf.
     for (place, erf) in [(0, 0.842_700_792_949_714_9), (4, 0.520_499_877_813_046_5)] {
         assert!((got[2].as_slice().unwrap()[place] - erf).abs() < 1e-15);
