@@ -7,16 +7,13 @@ use crate::proto::{
     ValueInfoProto,
 };
 use crate::shape::{Dim, Element, value_info};
+use crate::value::Value;
 
 /// The file format's version that goes with [`OPSET`] (ONNX 1.12; every ONNX Runtime that is
 /// supported reads it).
 const IR_VERSION: i64 = 8;
 /// The operator set that graphs are built of.
 const OPSET: i64 = 17;
-
-/// A value of one [`GraphBuilder`]: an input, a constant or an output of an operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Value(usize);
 
 /// A graph in the making. Operators are those of ONNX's default domain, opset 17, in the order in
 /// which they are added; the names of values between them are made from the operator's.

@@ -45,4 +45,16 @@ pub enum Error {
         /// What was expected and what was got, with the name of the value.
         what: String,
     },
+    /// An operator that does not fit what it is given, or that has no gradient here.
+    #[error("{file}: operator {operator} ({node:?}): {what}")]
+    Operator {
+        /// The file, or the graph's name where it was built.
+        file: String,
+        /// The operator, with its domain where that is not the default one.
+        operator: String,
+        /// The node's name, or that of its first output.
+        node: String,
+        /// What was expected and what was got.
+        what: String,
+    },
 }

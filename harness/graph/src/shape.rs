@@ -16,6 +16,14 @@ pub enum Element {
     F64,
     /// 64-bit signed integer.
     I64,
+    /// 16-bit float.
+    F16,
+    /// 32-bit signed integer.
+    I32,
+    /// 8-bit unsigned integer.
+    U8,
+    /// Truth value.
+    Bool,
 }
 
 impl Element {
@@ -25,7 +33,37 @@ impl Element {
             Self::F32 => DataType::Float as i32,
             Self::F64 => DataType::Double as i32,
             Self::I64 => DataType::Int64 as i32,
+            Self::F16 => DataType::Float16 as i32,
+            Self::I32 => DataType::Int32 as i32,
+            Self::U8 => DataType::Uint8 as i32,
+            Self::Bool => DataType::Bool as i32,
         }
+    }
+
+    /// The one with this number in ONNX; `None` for what graphs are not built of here.
+    pub fn of(data_type: i32) -> Option<Self> {
+        let all = [
+            Self::F32,
+            Self::F64,
+            Self::I64,
+            Self::F16,
+            Self::I32,
+            Self::U8,
+            Self::Bool,
+        ];
+        all.into_iter()
+            .find(|element| element.data_type() == data_type)
+    }
+
+    /// Whether it has gradients.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::F16 | Self::F32 | Self::F64)
+    }
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(element_name(self.data_type()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::proto::{GraphProto, ModelProto};
+use crate::proto::{GraphProto, ModelProto, NodeProto};
 use crate::shape::TensorType;
 
 /// What `eidetic inspect` says of an ONNX file.
@@ -77,11 +77,7 @@ impl Summary {
                 .extend(constant.external_file().map(str::to_owned));
         }
         for node in &graph.node {
-            let operator = match node.domain.as_str() {
-                "" | "ai.onnx" => node.op_type.clone(),
-                domain => format!("{domain}.{}", node.op_type),
-            };
-            *self.operators.entry(operator).or_default() += 1;
+            *self.operators.entry(operator(node)).or_default() += 1;
             for attribute in &node.attribute {
                 for tensor in attribute.t.iter().chain(&attribute.tensors) {
                     self.external_files
@@ -92,5 +88,13 @@ impl Summary {
                 }
             }
         }
+    }
+}
+
+/// A node's operator, with its domain where that is not the default one.
+pub(crate) fn operator(node: &NodeProto) -> String {
+    match node.domain.as_str() {
+        "" | "ai.onnx" => node.op_type.clone(),
+        domain => format!("{domain}.{}", node.op_type),
     }
 }
