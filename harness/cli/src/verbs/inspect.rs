@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use eidetic_abi::module::ABI_VERSION;
-use eidetic_graph::Summary;
+use eidetic_graph::{Summary, differentiable};
 use eidetic_harness::cell::{access_name, goal_name, stage_names};
 use eidetic_harness::dataset::Dataset;
 use eidetic_harness::files::sha256_file;
@@ -241,13 +241,25 @@ fn graph(path: &Path) -> Result<(String, Value), Failure> {
     let model = eidetic_graph::read(path).map_err(Failure::bad_input)?;
     let summary = Summary::of(&model);
     let sha256 = sha256_file(path)?;
+    let obstacles: Vec<String> = match differentiable(&model) {
+        Ok(()) => Vec::new(),
+        Err(obstacles) => obstacles.iter().map(ToString::to_string).collect(),
+    };
     let mut text = format!("ONNX file {}\nsha256      {sha256}\n\n", path.display());
     text += &network(&summary);
+    text += match obstacles.is_empty() {
+        true => "gradient    yes: every operator on its way has one\n",
+        false => "gradient    no, these stand in the way:\n",
+    };
+    for obstacle in &obstacles {
+        text += &format!("  {obstacle}\n");
+    }
     let json = json!({
         "what": "ONNX file",
         "path": path,
         "sha256": sha256,
         "network": network_json(&summary),
+        "gradient": { "differentiable": obstacles.is_empty(), "obstacles": obstacles },
     });
     Ok((text, json))
 }

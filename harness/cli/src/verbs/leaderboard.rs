@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use eidetic_harness::board::{Board, Cells, Row, RowStatus, broken, merge, render};
+use eidetic_harness::run::lock;
 use serde_json::{Value, json};
 
 use crate::args::{Global, LeaderboardArgs};
@@ -19,6 +20,7 @@ pub(crate) fn run(args: &LeaderboardArgs, global: &Global) -> Result<Exit, Failu
 
     let mut exit = Exit::Done;
     if !args.merge.is_empty() {
+        let _lock = lock(&folder).map_err(Failure::from)?;
         let report = merge(&plan, &folder, &args.merge).map_err(Failure::bad_input)?;
         for problem in &report.refused {
             talk::error(&format!("refused {problem}"));

@@ -1,6 +1,6 @@
 //! The parent: which cells are there already, a child for each that is not, and what is kept.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::assess::{Assessor, Data};
 use super::error::{Error, at};
 use super::job::{Environment, Job, Outcome};
+use super::lock::lock;
 use super::process::{self, End, Ended, describe};
 use crate::cell::{CellSpec, Emitted, FINDINGS_ENDING, Record, RecordError, Status, Times};
 use crate::files::{remove_folder, remove_temporary, write_atomic};
@@ -78,7 +79,7 @@ impl Engine<'_> {
     ) -> Result<Summary, Error> {
         let cells = self.folder.join("cells");
         fs::create_dir_all(&cells).map_err(at("cannot create", &cells))?;
-        let _lock = self.lock()?;
+        let _lock = lock(&self.folder)?;
         let work = self.folder.join(".work");
         remove_folder(&work).map_err(at("cannot clear", &work))?;
         for folder in [&self.folder, &cells] {
@@ -105,18 +106,6 @@ impl Engine<'_> {
         // What is left there belongs to cells that were dropped.
         let _ = remove_folder(&self.folder.join(".work"));
         result.map(|()| summary)
-    }
-
-    fn lock(&self) -> Result<File, Error> {
-        let path = self.folder.join(".lock");
-        let lock = File::create(&path).map_err(at("cannot create", &path))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(lock),
-            Err(TryLockError::WouldBlock) => Err(Error::Busy {
-                folder: self.folder.clone(),
-            }),
-            Err(TryLockError::Error(source)) => Err(at("cannot lock", &path)(source)),
-        }
     }
 
     /// Whether a settled cell is there, whole; one with older metrics is scored again.
