@@ -14,9 +14,9 @@ mod memorizer;
 mod memorizer_tests;
 mod network;
 mod onnx;
-mod places;
 #[cfg(test)]
 mod onnx_tests;
+mod places;
 mod schedule;
 #[cfg(test)]
 mod schedule_tests;
