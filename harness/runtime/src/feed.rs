@@ -18,6 +18,8 @@ pub struct Feed<'a> {
 pub enum Value<'a> {
     /// One entry a row: shape `[rows, ...]`, cut into microbatches.
     Rows(ArrayViewD<'a, f32>),
+    /// Like `Rows`; the last microbatch is filled with zeros instead of the last row.
+    RowsThenZeros(ArrayViewD<'a, f32>),
     /// Like `Rows`, of integers.
     RowsI64(ArrayViewD<'a, i64>),
     /// The same for every row, given to the model as it is; rank 0 for a scalar.
@@ -32,6 +34,15 @@ impl<'a> Feed<'a> {
         Self {
             name,
             value: Value::Rows(value),
+        }
+    }
+
+    /// One entry a row, `[rows, ...]`, and zero for the rows that fill the last microbatch: the
+    /// weight of a row in a sum over rows.
+    pub fn rows_then_zeros(name: &'a str, value: ArrayViewD<'a, f32>) -> Self {
+        Self {
+            name,
+            value: Value::RowsThenZeros(value),
         }
     }
 
@@ -63,19 +74,19 @@ impl<'a> Feed<'a> {
 impl Value<'_> {
     pub(crate) fn element(&self) -> Element {
         match self {
-            Self::Rows(_) | Self::Constant(_) => Element::F32,
+            Self::Rows(_) | Self::RowsThenZeros(_) | Self::Constant(_) => Element::F32,
             Self::RowsI64(_) | Self::ConstantI64(_) => Element::I64,
         }
     }
 
     pub(crate) fn shape(&self) -> &[usize] {
         match self {
-            Self::Rows(value) | Self::Constant(value) => value.shape(),
+            Self::Rows(value) | Self::RowsThenZeros(value) | Self::Constant(value) => value.shape(),
             Self::RowsI64(value) | Self::ConstantI64(value) => value.shape(),
         }
     }
 
     pub(crate) fn is_batched(&self) -> bool {
-        matches!(self, Self::Rows(_) | Self::RowsI64(_))
+        !matches!(self, Self::Constant(_) | Self::ConstantI64(_))
     }
 }

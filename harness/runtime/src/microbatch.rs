@@ -24,6 +24,7 @@ pub(crate) struct Microbatches<'a> {
 /// An input's tensor, with the rows that it is filled from; `None` for a constant.
 enum Staged<'a> {
     F32(Tensor<f32>, Option<ArrayViewD<'a, f32>>),
+    ThenZeros(Tensor<f32>, ArrayViewD<'a, f32>),
     I64(Tensor<i64>, Option<ArrayViewD<'a, i64>>),
 }
 
@@ -59,7 +60,7 @@ impl<'a> Microbatches<'a> {
         })
     }
 
-    /// Runs microbatch `index` and returns the outputs, each `[microbatch, ...]`.
+    /// Runs microbatch `index` and returns the outputs.
     pub(crate) fn run(
         &mut self,
         session: &mut Session,
@@ -83,14 +84,6 @@ impl<'a> Microbatches<'a> {
         let mut outputs = Vec::with_capacity(self.outputs.len());
         for name in self.outputs {
             let value = values[*name].try_extract_array::<f32>().map_err(failed)?;
-            if value.shape().first() != Some(&self.microbatch) {
-                return Err(Error::Output {
-                    model: self.model.to_owned(),
-                    output: (*name).to_owned(),
-                    expected: format!("one entry a row, [{}, ...]", self.microbatch),
-                    got: format!("{:?}", value.shape()),
-                });
-            }
             outputs.push(value.to_owned());
         }
         Ok(outputs)
@@ -101,6 +94,7 @@ impl<'a> Staged<'a> {
     fn new(value: &'a Value<'_>, microbatch: usize) -> ort::Result<Self> {
         Ok(match value {
             Value::Rows(rows) => Self::F32(batch(rows, microbatch)?, Some(rows.view())),
+            Value::RowsThenZeros(rows) => Self::ThenZeros(batch(rows, microbatch)?, rows.view()),
             Value::RowsI64(rows) => Self::I64(batch(rows, microbatch)?, Some(rows.view())),
             Value::Constant(constant) => Self::F32(copy(constant)?, None),
             Value::ConstantI64(constant) => Self::I64(copy(constant)?, None),
@@ -109,15 +103,26 @@ impl<'a> Staged<'a> {
 
     fn fill(&mut self, start: usize, microbatch: usize) {
         match self {
-            Self::F32(tensor, Some(rows)) => fill(tensor, rows, start, microbatch),
-            Self::I64(tensor, Some(rows)) => fill(tensor, rows, start, microbatch),
+            Self::F32(tensor, Some(rows)) => {
+                fill(tensor, rows, start, microbatch);
+            }
+            Self::ThenZeros(tensor, rows) => {
+                let filled = fill(tensor, rows, start, microbatch);
+                let mut tensor = tensor.extract_array_mut();
+                tensor
+                    .slice_axis_mut(Axis(0), Slice::from(filled..))
+                    .fill(0.0);
+            }
+            Self::I64(tensor, Some(rows)) => {
+                fill(tensor, rows, start, microbatch);
+            }
             Self::F32(_, None) | Self::I64(_, None) => {}
         }
     }
 
     fn value(&self) -> SessionInputValue<'_> {
         match self {
-            Self::F32(tensor, _) => tensor.into(),
+            Self::F32(tensor, _) | Self::ThenZeros(tensor, _) => tensor.into(),
             Self::I64(tensor, _) => tensor.into(),
         }
     }
@@ -141,13 +146,13 @@ fn copy<T: PrimitiveTensorElementType + std::fmt::Debug + Clone>(
     Ok(tensor)
 }
 
-/// Copies the rows from `start` on; where they end, repeats the last one.
+/// Copies the rows from `start` on, and says how many; where they end, repeats the last one.
 fn fill<T: PrimitiveTensorElementType + std::fmt::Debug + Clone>(
     tensor: &mut Tensor<T>,
     rows: &ArrayViewD<'_, T>,
     start: usize,
     microbatch: usize,
-) {
+) -> usize {
     let mut target = tensor.extract_array_mut();
     let end = rows.len_of(Axis(0)).min(start + microbatch);
     let (mut whole, mut rest) = target.view_mut().split_at(Axis(0), end - start);
@@ -155,4 +160,5 @@ fn fill<T: PrimitiveTensorElementType + std::fmt::Debug + Clone>(
     for mut row in rest.outer_iter_mut() {
         row.assign(&rows.index_axis(Axis(0), end - 1));
     }
+    end - start
 }

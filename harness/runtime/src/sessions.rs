@@ -150,6 +150,55 @@ impl Sessions {
         inputs: &[Feed<'_>],
         outputs: &[&str],
     ) -> Result<Vec<ArrayD<f32>>, Error> {
+        let parts = self.parts(rows, inputs, outputs)?;
+        let each = |place: usize| self.join(rows, outputs[place], place, &parts);
+        (0..outputs.len()).map(each).collect()
+    }
+
+    /// Runs the model over `rows` rows as [`Sessions::run`] does, and returns the outputs `each`,
+    /// `[rows, ...]`, and the outputs `summed`: of any shape, added over the microbatches in their
+    /// order. What the rows that fill the last microbatch add is the caller's to make nothing: see
+    /// [`Feed::rows_then_zeros`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sessions::run`].
+    pub fn run_summed(
+        &self,
+        rows: usize,
+        inputs: &[Feed<'_>],
+        each: &[&str],
+        summed: &[&str],
+    ) -> Result<(Vec<ArrayD<f32>>, Vec<ArrayD<f32>>), Error> {
+        let outputs = [each, summed].concat();
+        let mut parts = self.parts(rows, inputs, &outputs)?;
+        let joined = |place: usize| self.join(rows, outputs[place], place, &parts);
+        let joined = (0..each.len()).map(joined).collect::<Result<_, _>>()?;
+        let mut parts = parts.iter_mut().map(|part| part.split_off(each.len()));
+        let mut sums = parts.next().unwrap_or_default();
+        for part in parts {
+            for ((sum, part), name) in sums.iter_mut().zip(part).zip(summed) {
+                if sum.shape() != part.shape() {
+                    return Err(Error::Output {
+                        model: self.model.clone(),
+                        output: (*name).to_owned(),
+                        expected: format!("{:?} from every microbatch", sum.shape()),
+                        got: format!("{:?}", part.shape()),
+                    });
+                }
+                *sum += &part;
+            }
+        }
+        Ok((joined, sums))
+    }
+
+    /// The outputs of every microbatch, in their order.
+    fn parts(
+        &self,
+        rows: usize,
+        inputs: &[Feed<'_>],
+        outputs: &[&str],
+    ) -> Result<Vec<Vec<ArrayD<f32>>>, Error> {
         if rows == 0 {
             return Err(Error::Zero { what: "row" });
         }
@@ -197,11 +246,7 @@ impl Sessions {
             parts
         });
         parts.sort_by_key(|(index, _)| *index);
-        let parts: Vec<_> = parts
-            .into_iter()
-            .map(|(_, part)| part)
-            .collect::<Result<_, _>>()?;
-        self.join(rows, outputs, &parts)
+        parts.into_iter().map(|(_, part)| part).collect()
     }
 
     /// An idle session, or a place in the queue of one.
@@ -306,30 +351,34 @@ impl Sessions {
         Ok(())
     }
 
-    /// Puts the microbatches one after another, without the filling of the last.
+    /// Puts the microbatches of one output one after another, without the filling of the last.
     fn join(
         &self,
         rows: usize,
-        outputs: &[&str],
+        output: &str,
+        place: usize,
         parts: &[Vec<ArrayD<f32>>],
-    ) -> Result<Vec<ArrayD<f32>>, Error> {
-        let join = |(place, output): (usize, &&str)| {
-            let views: Vec<_> = parts
-                .iter()
-                .enumerate()
-                .map(|(index, part)| {
-                    let left = (rows - index * self.microbatch).min(self.microbatch);
-                    part[place].slice_axis(Axis(0), Slice::from(..left))
-                })
-                .collect();
-            ndarray::concatenate(Axis(0), &views).map_err(|error| Error::Output {
-                model: self.model.clone(),
-                output: (*output).to_owned(),
-                expected: "the same shape from every microbatch".to_owned(),
-                got: error.to_string(),
-            })
+    ) -> Result<ArrayD<f32>, Error> {
+        let wrong = |expected: String, got: String| Error::Output {
+            model: self.model.clone(),
+            output: output.to_owned(),
+            expected,
+            got,
         };
-        outputs.iter().enumerate().map(join).collect()
+        let mut views = Vec::with_capacity(parts.len());
+        for (index, part) in parts.iter().enumerate() {
+            let part = &part[place];
+            if part.shape().first() != Some(&self.microbatch) {
+                let expected = format!("one entry a row, [{}, ...]", self.microbatch);
+                return Err(wrong(expected, format!("{:?}", part.shape())));
+            }
+            let left = (rows - index * self.microbatch).min(self.microbatch);
+            views.push(part.slice_axis(Axis(0), Slice::from(..left)));
+        }
+        ndarray::concatenate(Axis(0), &views).map_err(|error| {
+            let expected = "the same shape from every microbatch".to_owned();
+            wrong(expected, error.to_string())
+        })
     }
 }
 
