@@ -4,14 +4,15 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use eidetic_graph::Summary;
+use eidetic_graph::proto::ModelProto;
+use eidetic_graph::{Obstacle, Summary, differentiable};
 use eidetic_sdk::{ConditionSpec, ElementType, ImageShape, ModelInfo};
 use sha2::{Digest, Sha256};
 
 use super::convention::Prediction;
 use super::error::Error;
 use super::manifest::{ListedFile, Manifest};
-use super::network::{CLASS_LABELS, NoiseInput, noise_input};
+use super::network::{CLASS_LABELS, NoiseInput, OUT_SAMPLE, SAMPLE, noise_input};
 use super::schedule::Schedule;
 use crate::files::{hex, sha256_file, sha256_hex};
 use crate::yaml::Document;
@@ -24,6 +25,7 @@ pub struct ModelFolder {
     schedule: Option<Schedule>,
     noise_input: NoiseInput,
     summary: Summary,
+    obstacles: Vec<Obstacle>,
     digest: String,
 }
 
@@ -49,8 +51,10 @@ impl ModelFolder {
         };
         let network = path.join(Manifest::NETWORK);
         let bytes = read_checked(path, &manifest, Manifest::NETWORK)?;
-        let summary = Summary::of(&eidetic_graph::decode(&network, &bytes)?);
+        let model = eidetic_graph::decode(&network, &bytes)?;
         drop(bytes);
+        let summary = Summary::of(&model);
+        let obstacles = obstacles(model);
         for weights in &summary.external_files {
             let listed =
                 beside_network(weights).is_some_and(|at| manifest.sha256_of(&at).is_some());
@@ -70,6 +74,7 @@ impl ModelFolder {
             schedule,
             noise_input,
             summary,
+            obstacles,
             digest,
         })
     }
@@ -92,6 +97,11 @@ impl ModelFolder {
     /// The network in short.
     pub fn summary(&self) -> &Summary {
         &self.summary
+    }
+
+    /// What stands in the way of the gradient of D with respect to x; nothing where it is offered.
+    pub fn obstacles(&self) -> &[Obstacle] {
+        &self.obstacles
     }
 
     /// SHA-256 over the manifest's bytes and, in its order, path and digest of every listed file:
@@ -120,6 +130,7 @@ impl ModelFolder {
             (info.sigma_min, info.sigma_max) = (min, max);
         }
         info.extra_channels = manifest.extra_channels;
+        info.differentiates = self.obstacles.is_empty();
         info.conditions
             .extend(manifest.classes.map(|classes| ConditionSpec {
                 name: CLASS_LABELS.to_owned(),
@@ -138,6 +149,33 @@ impl ModelFolder {
     pub(super) fn network(&self) -> PathBuf {
         self.path.join(Manifest::NETWORK)
     }
+
+    /// The bytes of the network, or of weights beside it by their path from the network; their
+    /// digest is checked again.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::Io`], [`Error::Digest`], [`Error::Unlisted`].
+    pub(super) fn network_bytes(&self, weights: Option<&str>) -> Result<Vec<u8>, Error> {
+        let Some(weights) = weights else {
+            return read_checked(&self.path, &self.manifest, Manifest::NETWORK);
+        };
+        let listed = beside_network(weights).filter(|at| self.manifest.sha256_of(at).is_some());
+        let at = listed.ok_or_else(|| Error::Unlisted {
+            path: self.network(),
+            weights: weights.to_owned(),
+        })?;
+        read_checked(&self.path, &self.manifest, &at)
+    }
+}
+
+/// What stands between `sample` and `out_sample`: nothing else has to be differentiated.
+fn obstacles(mut model: ModelProto) -> Vec<Obstacle> {
+    if let Some(graph) = &mut model.graph {
+        graph.initializer.clear();
+        graph.input.retain(|input| input.name == SAMPLE);
+        graph.output.retain(|output| output.name == OUT_SAMPLE);
+    }
+    differentiable(&model).err().unwrap_or_default()
 }
 
 fn read_schedule(

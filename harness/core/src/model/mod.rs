@@ -16,12 +16,16 @@ mod network;
 mod onnx;
 #[cfg(test)]
 mod onnx_tests;
+mod pass;
 mod places;
 mod schedule;
 #[cfg(test)]
 mod schedule_tests;
 #[cfg(test)]
 mod testing;
+mod vjp;
+#[cfg(test)]
+mod vjp_tests;
 
 pub use convention::Prediction;
 pub use error::Error;

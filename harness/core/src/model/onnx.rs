@@ -1,17 +1,18 @@
 //! A model folder that runs: D(x; sigma) by ONNX Runtime.
 
-use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
-use eidetic_runtime::{Feed, ModelSource, Runtime, SessionOptions, Sessions};
+use eidetic_runtime::{ModelSource, Runtime, SessionOptions, Sessions};
 use eidetic_sdk::batch::{Condition, condition_values};
 use eidetic_sdk::{Batch, Model, ModelInfo};
-use ndarray::{Array1, Array4, ArrayD, ArrayView1, ArrayView4, ArrayViewMut4, Axis, Ix1, s};
+use ndarray::{Array1, Array4, ArrayD, ArrayView1, ArrayView4, ArrayViewMut4, Ix1, s};
 
-use super::convention::{Noise, Point};
+use super::convention::Point;
 use super::error::Error;
 use super::folder::ModelFolder;
-use super::network::{CLASS_LABELS, NoiseInput, OUT_SAMPLE, SAMPLE, SIGMA, TIMESTEP};
-use super::places::{slots, spread};
+use super::network::{CLASS_LABELS, NoiseInput, OUT_SAMPLE, SAMPLE};
+use super::pass::Pass;
+use super::vjp;
 
 /// A denoiser in pixel space. A row's result depends on that row and its id alone, as far as the
 /// network's does: a row stands in the microbatches where its id says. Give rows distinct ids.
@@ -20,12 +21,10 @@ pub struct OnnxModel {
     folder: ModelFolder,
     info: ModelInfo,
     sessions: Sessions,
-}
-
-/// The noise levels of rows as the network takes them.
-enum Levels {
-    Real(Array1<f32>),
-    Whole(Array1<i64>),
+    runtime: Runtime,
+    options: SessionOptions,
+    /// The network of vector-Jacobian products, made when it is first needed.
+    vjp: OnceLock<eidetic_sdk::Result<Sessions>>,
 }
 
 impl OnnxModel {
@@ -45,6 +44,9 @@ impl OnnxModel {
             info: folder.info(),
             folder,
             sessions,
+            runtime: runtime.clone(),
+            options: options.clone(),
+            vjp: OnceLock::new(),
         })
     }
 
@@ -63,76 +65,55 @@ impl OnnxModel {
         }
     }
 
-    /// The network's output `[B, C, H, W]` for its own input and noise levels.
-    fn network(
-        &self,
-        input: ArrayView4<'_, f32>,
-        points: &[Point],
-        labels: Option<&Array1<i64>>,
-    ) -> eidetic_sdk::Result<ArrayD<f32>> {
-        let levels = Levels::of(points);
-        let (name, scalar) = match self.folder.noise_input() {
-            NoiseInput::Sigma => (SIGMA, false),
-            NoiseInput::Timestep { scalar, .. } => (TIMESTEP, scalar),
-        };
-        if !scalar {
-            return self.run(input.view(), levels.rows(name), labels);
+    /// The points of rows, and what the network takes as x: extra channels are masks, not noisy
+    /// pixels, so only the image's own are scaled.
+    fn input(&self, batch: &Batch<'_>) -> (Vec<Point>, Array4<f32>) {
+        let sigma = batch.sigma.iter();
+        let points: Vec<Point> = sigma.map(|&sigma| self.point(sigma)).collect();
+        let channels = self.info.image.channels as usize;
+        let mut input = batch.x.to_owned();
+        for (mut row, point) in input.outer_iter_mut().zip(&points) {
+            row.slice_mut(s![..channels, .., ..])
+                .mapv_inplace(|x| (f64::from(x) * point.input) as f32);
         }
-        // One call for each distinct timestep, in ascending order, its rows in the batch's order.
-        let mut output = None;
-        for (_, rows) in levels.groups() {
-            let labels = labels.map(|labels| labels.select(Axis(0), &rows));
-            let input = input.select(Axis(0), &rows);
-            let level = levels.constant(name, rows[0]);
-            let part = self.run(input.view(), level, labels.as_ref())?;
-            let mut dims = part.shape().to_vec();
-            dims[0] = points.len();
-            let output = output.get_or_insert_with(|| ArrayD::zeros(dims));
-            for (part, row) in part.outer_iter().zip(rows) {
-                output.index_axis_mut(Axis(0), row).assign(&part);
-            }
-        }
-        output.ok_or_else(|| eidetic_sdk::Error::bad_input("expected at least one row, got 0"))
+        (points, input)
     }
 
-    fn run<'a>(
-        &self,
-        input: ArrayView4<'a, f32>,
-        noise: Feed<'a>,
-        labels: Option<&'a Array1<i64>>,
-    ) -> eidetic_sdk::Result<ArrayD<f32>> {
-        let rows = input.len_of(Axis(0));
-        let mut feeds = vec![Feed::rows(SAMPLE, input.into_dyn()), noise];
-        if let Some(labels) = labels {
-            feeds.push(Feed::rows_i64(CLASS_LABELS, labels.view().into_dyn()));
-        }
-        let outputs = self.sessions.run(rows, &feeds, &[OUT_SAMPLE]);
-        let mut outputs = outputs.map_err(|error| eidetic_sdk::Error::from(error.to_string()))?;
-        let output = outputs.swap_remove(0);
+    /// `[rows, channels, H, W]`.
+    fn dim(&self, rows: usize, channels: u32) -> [usize; 4] {
         let image = self.info.image;
-        let image = [image.channels, image.height, image.width].map(|size| size as usize);
-        let expected = [&[rows], image.as_slice()].concat();
+        let [channels, height, width] =
+            [channels, image.height, image.width].map(|size| size as usize);
+        [rows, channels, height, width]
+    }
+
+    /// An output of the network, or of its vjp, if it has the shape that it should have.
+    fn shaped(
+        &self,
+        name: &str,
+        output: ArrayD<f32>,
+        expected: [usize; 4],
+    ) -> eidetic_sdk::Result<ArrayD<f32>> {
         if output.shape() == expected {
             return Ok(output);
         }
         Err(eidetic_sdk::Error::from(format!(
-            "{}: output {OUT_SAMPLE}: expected shape {expected:?}, got {:?}",
+            "{}: output {name}: expected shape {expected:?}, got {:?}",
             self.folder.network().display(),
             output.shape()
         )))
     }
 
-    fn check(&self, batch: &Batch<'_>, out: &[usize]) -> eidetic_sdk::Result<()> {
-        let image = self.info.image;
-        let of = |channels: u32| {
-            [batch.rows() as u32, channels, image.height, image.width].map(|size| size as usize)
-        };
-        let taken = of(image.channels + self.info.extra_channels);
-        for (name, want, got) in [
-            ("x", taken, batch.x.shape()),
-            ("out", of(image.channels), out),
-        ] {
-            if got != want {
+    /// Checks x, sigma and others `[B, ...]` by their names, channels and shapes.
+    fn check(
+        &self,
+        batch: &Batch<'_>,
+        others: &[(&str, u32, &[usize])],
+    ) -> eidetic_sdk::Result<()> {
+        let x = [("x", self.taken_channels(), batch.x.shape())];
+        for (name, channels, got) in x.iter().chain(others) {
+            let want = self.dim(batch.rows(), *channels);
+            if *got != want {
                 return Err(eidetic_sdk::Error::bad_input(format!(
                     "{name}: expected shape {want:?}, got {got:?}"
                 )));
@@ -149,6 +130,10 @@ impl OnnxModel {
             ))),
             None => Ok(()),
         }
+    }
+
+    fn taken_channels(&self) -> u32 {
+        self.info.image.channels + self.info.extra_channels
     }
 
     /// The labels of rows, null ones replaced; `None` for a model without classes.
@@ -204,49 +189,25 @@ impl Model for OnnxModel {
         batch: Batch<'_>,
         mut out: ArrayViewMut4<'_, f32>,
     ) -> eidetic_sdk::Result<()> {
-        self.check(&batch, out.shape())?;
+        self.check(&batch, &[("out", self.info.image.channels, out.shape())])?;
         let labels = self.labels(&batch)?;
         if batch.rows() == 0 {
             return Ok(());
         }
-        let Some(slots) = slots(batch.row_id, self.sessions.microbatch()) else {
-            return self.denoise_in_place(batch.x, batch.sigma, labels.as_ref(), out);
+        let (points, input) = self.input(&batch);
+        let pass = Pass {
+            images: &[(SAMPLE, input.view())],
+            points: &points,
+            labels: labels.as_ref(),
+            row_id: batch.row_id,
+            noise: self.folder.noise_input(),
         };
-        let x = spread(batch.x, &slots);
-        let sigma = spread(ArrayView1::from(batch.sigma), &slots).to_vec();
-        let labels = labels.map(|labels| spread(labels.view(), &slots));
-        let mut dim = out.raw_dim();
-        dim[0] = x.len_of(Axis(0));
-        let mut spread_out = Array4::zeros(dim);
-        self.denoise_in_place(x.view(), &sigma, labels.as_ref(), spread_out.view_mut())?;
-        for (slot, mut out) in slots.into_iter().zip(out.outer_iter_mut()) {
-            out.assign(&spread_out.index_axis(Axis(0), slot));
-        }
-        Ok(())
-    }
-}
-
-impl OnnxModel {
-    /// D(x; sigma) of rows that stand where they are to stand in the microbatches.
-    fn denoise_in_place(
-        &self,
-        x: ArrayView4<'_, f32>,
-        sigma: &[f32],
-        labels: Option<&Array1<i64>>,
-        mut out: ArrayViewMut4<'_, f32>,
-    ) -> eidetic_sdk::Result<()> {
-        let points: Vec<Point> = sigma.iter().map(|&sigma| self.point(sigma)).collect();
-        let channels = self.info.image.channels as usize;
-        let mut input: Array4<f32> = x.to_owned();
-        for (mut row, point) in input.outer_iter_mut().zip(&points) {
-            // Extra channels are masks, not noisy pixels: only x is scaled.
-            row.slice_mut(s![..channels, .., ..])
-                .mapv_inplace(|x| (f64::from(x) * point.input) as f32);
-        }
-        let output = self.network(input.view(), &points, labels)?;
+        let output = pass.run(&self.sessions, OUT_SAMPLE)?;
+        let dim = self.dim(batch.rows(), self.info.image.channels);
+        let output = self.shaped(OUT_SAMPLE, output, dim)?;
         let rows = out
             .outer_iter_mut()
-            .zip(x.outer_iter())
+            .zip(batch.x.outer_iter())
             .zip(output.outer_iter());
         for (((mut out, x), output), point) in rows.zip(&points) {
             // In f64: x and sigma F are large and nearly equal at large sigma.
@@ -260,56 +221,55 @@ impl OnnxModel {
         }
         Ok(())
     }
-}
 
-impl Levels {
-    /// All points of one network are of one kind.
-    fn of(points: &[Point]) -> Self {
-        let whole = |point: &Point| match point.noise {
-            Noise::Step(step) => Some(step as i64),
-            Noise::Real(_) => None,
-        };
-        if let Some(steps) = points.iter().map(whole).collect() {
-            return Self::Whole(steps);
+    /// Of D = skip x + output F(input x): skip v + input output J^T v, where extra channels have no
+    /// part in the first term and are not scaled by `input`. The network's own product J^T v comes
+    /// from a second network, made at the first call.
+    fn denoise_vjp(
+        &self,
+        batch: Batch<'_>,
+        cotangent: ArrayView4<'_, f32>,
+        mut out: ArrayViewMut4<'_, f32>,
+    ) -> eidetic_sdk::Result<()> {
+        let channels = self.info.image.channels;
+        self.check(
+            &batch,
+            &[
+                ("cotangent", channels, cotangent.shape()),
+                ("out", self.taken_channels(), out.shape()),
+            ],
+        )?;
+        let open = || vjp::open(&self.folder, &self.runtime, &self.options);
+        let sessions = self.vjp.get_or_init(open).as_ref().map_err(Clone::clone)?;
+        let labels = self.labels(&batch)?;
+        if batch.rows() == 0 {
+            return Ok(());
         }
-        let real = |point: &Point| match point.noise {
-            Noise::Real(level) => level as f32,
-            Noise::Step(step) => step as f32,
+        let (points, input) = self.input(&batch);
+        let pass = Pass {
+            images: &[(SAMPLE, input.view()), (vjp::COTANGENT, cotangent)],
+            points: &points,
+            labels: labels.as_ref(),
+            row_id: batch.row_id,
+            noise: self.folder.noise_input(),
         };
-        Self::Real(points.iter().map(real).collect())
-    }
-
-    fn rows<'a>(&'a self, name: &'a str) -> Feed<'a> {
-        match self {
-            Self::Real(levels) => Feed::rows(name, levels.view().into_dyn()),
-            Self::Whole(levels) => Feed::rows_i64(name, levels.view().into_dyn()),
-        }
-    }
-
-    /// Rows of one level, by ascending level. Timesteps are from 0, where the order of the bits of
-    /// floats is that of the numbers.
-    fn groups(&self) -> BTreeMap<u64, Vec<usize>> {
-        let keys: Vec<u64> = match self {
-            Self::Real(levels) => levels
+        let product = pass.run(sessions, vjp::GRADIENT)?;
+        let dim = self.dim(batch.rows(), self.taken_channels());
+        let product = self.shaped(vjp::GRADIENT, product, dim)?;
+        let rows = out
+            .outer_iter_mut()
+            .zip(product.outer_iter())
+            .zip(cotangent.outer_iter());
+        for (((mut out, product), cotangent), point) in rows.zip(&points) {
+            // The image's own channels come first; none of the cotangent is left for the others.
+            let own = cotangent
                 .iter()
-                .map(|level| u64::from(level.to_bits()))
-                .collect(),
-            Self::Whole(levels) => levels.iter().map(|&level| level as u64).collect(),
-        };
-        let mut groups: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-        for (row, key) in keys.into_iter().enumerate() {
-            groups.entry(key).or_default().push(row);
-        }
-        groups
-    }
-
-    /// The level of one row, for all of a call.
-    fn constant<'a>(&'a self, name: &'a str, row: usize) -> Feed<'a> {
-        match self {
-            Self::Real(levels) => Feed::constant(name, levels.index_axis(Axis(0), row).into_dyn()),
-            Self::Whole(levels) => {
-                Feed::constant_i64(name, levels.index_axis(Axis(0), row).into_dyn())
+                .map(|&v| (point.skip * f64::from(v), point.input));
+            let terms = own.chain(std::iter::repeat((0.0, 1.0)));
+            for ((out, &product), (skipped, scale)) in out.iter_mut().zip(&product).zip(terms) {
+                *out = (skipped + scale * point.output * f64::from(product)) as f32;
             }
         }
+        Ok(())
     }
 }

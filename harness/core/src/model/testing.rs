@@ -82,6 +82,26 @@ pub(super) fn denoise(model: &dyn Model, x: ArrayView4<'_, f32>, sigma: &[f32]) 
     denoise_with(model, x, sigma, &[]).unwrap()
 }
 
+pub(super) fn vjp_with(
+    model: &dyn Model,
+    batch: Batch<'_>,
+    cotangent: ArrayView4<'_, f32>,
+) -> eidetic_sdk::Result<Array4<f32>> {
+    let mut out = Array4::zeros(batch.x.raw_dim());
+    model.denoise_vjp(batch, cotangent, out.view_mut())?;
+    Ok(out)
+}
+
+pub(super) fn vjp(
+    model: &dyn Model,
+    x: ArrayView4<'_, f32>,
+    sigma: &[f32],
+    cotangent: ArrayView4<'_, f32>,
+) -> Array4<f32> {
+    let row_id: Vec<u64> = (0..sigma.len() as u64).collect();
+    vjp_with(model, Batch::unconditional(x, sigma, &row_id), cotangent).unwrap()
+}
+
 /// How a network takes its timestep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timestep {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use eidetic_sdk::registration::{Kind, make_attack, make_mitigation};
-use eidetic_sdk::{Access, ErrorCode, Goal, ModelInfo};
+use eidetic_sdk::{Access, ErrorCode, Goal};
 
 use super::ask::ask;
 use super::candidates::Candidate;
@@ -93,7 +93,7 @@ fn attempt(
         redraws: spec.redraws,
     };
     let service = Service::new(model, &links, options, budget, stop)?;
-    applicable(access, service.info())?;
+    applicable(access, &service)?;
     let attack = make_attack(
         &plugin.registration,
         &spec.attack.plugin.options.to_string(),
@@ -216,14 +216,23 @@ fn mitigate(
     ))
 }
 
-fn applicable(access: Access, info: &ModelInfo) -> Result<(), Stop> {
+/// Whether what is served offers what the attack needs.
+fn applicable(access: Access, service: &Service<'_>) -> Result<(), Stop> {
+    let info = service.info();
     let missing = match access {
         Access::Samples if info.denoises || info.samples => return Ok(()),
         Access::Denoiser if info.denoises => return Ok(()),
-        Access::Gradient if info.denoises && info.differentiates => return Ok(()),
-        Access::Samples => "the model neither samples nor denoises",
-        Access::Denoiser => "the attack needs a denoiser, the model only samples",
-        Access::Gradient => "the attack needs gradients, the model offers none",
+        Access::Samples => "the model neither samples nor denoises".into(),
+        Access::Gradient if info.denoises => {
+            match (service.chain().without_gradient(), info.differentiates) {
+                (Some(refusal), _) => format!("the attack needs gradients; {refusal}"),
+                (None, true) => return Ok(()),
+                (None, false) => "the attack needs gradients, the model offers none".into(),
+            }
+        }
+        Access::Denoiser | Access::Gradient => {
+            "the attack needs a denoiser, the model only samples".into()
+        }
     };
-    Err(Stop::NotApplicable(missing.into()))
+    Err(Stop::NotApplicable(missing))
 }

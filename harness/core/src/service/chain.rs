@@ -1,7 +1,7 @@
 //! A model with the sampling stages of its mitigations around it, innermost first.
 
-use eidetic_sdk::ndarray::{ArrayView4, ArrayViewMut4};
-use eidetic_sdk::{Batch, Denoiser, Error, Mitigation, Model, ModelInfo, Result};
+use eidetic_sdk::ndarray::{Array4, ArrayView4, ArrayViewMut4};
+use eidetic_sdk::{Batch, Denoiser, Error, ErrorCode, Mitigation, Model, ModelInfo, Result};
 
 /// One mitigation of a chain.
 pub struct Link {
@@ -28,6 +28,34 @@ impl<'a> Chain<'a> {
             model,
             links: links.iter().filter(|link| link.sampling).collect(),
         }
+    }
+
+    /// Who offers no `denoise_vjp`, and why, if somebody does not. Each layer is asked for that of
+    /// one row of zeros, from the model outwards: a mitigation does not say beforehand, and with
+    /// some networks it shows only when they are differentiated.
+    pub fn without_gradient(&self) -> Option<String> {
+        let refused = |count: usize| {
+            let layer = Layer {
+                model: self.model,
+                links: &self.links[..count],
+            };
+            let info = layer.info().ok()?;
+            let cotangent = Array4::zeros(info.space_dim(1));
+            let mut dim = info.space_dim(1);
+            dim[1] += info.extra_channels as usize;
+            let (x, mut out) = (Array4::zeros(dim), Array4::zeros(dim));
+            let sigma = [info.sigma_max as f32];
+            let batch = Batch::unconditional(x.view(), &sigma, &[0]);
+            let error = layer
+                .denoise_vjp(batch, cotangent.view(), out.view_mut())
+                .err()
+                .filter(|error| error.code == ErrorCode::Unsupported)?;
+            Some(match count.checked_sub(1) {
+                Some(last) => format!("mitigation `{}`: {error}", self.links[last].id),
+                None => format!("the model: {error}"),
+            })
+        };
+        (0..=self.links.len()).find_map(refused)
     }
 
     fn outermost(&self) -> Layer<'_> {

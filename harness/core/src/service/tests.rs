@@ -33,6 +33,7 @@ impl Model for Gaussian {
     fn info(&self) -> ModelInfo {
         let mut info = ModelInfo::pixel_denoiser(IMAGE, 0.5);
         (info.denoises, info.samples) = (self.denoises, !self.denoises);
+        info.differentiates = self.denoises;
         info
     }
 
@@ -59,6 +60,22 @@ impl Model for Gaussian {
             if sigma < self.nan_below_sigma {
                 out.fill(f32::NAN);
             }
+        }
+        Ok(())
+    }
+
+    fn denoise_vjp(
+        &self,
+        batch: Batch<'_>,
+        cotangent: ArrayView4<'_, f32>,
+        mut out: ArrayViewMut4<'_, f32>,
+    ) -> Result<()> {
+        if !self.denoises {
+            return Err(eidetic_sdk::Error::unsupported("denoise_vjp"));
+        }
+        for (row, mut out) in out.axis_iter_mut(Axis(0)).enumerate() {
+            let gain = 0.25 / (0.25 + batch.sigma[row] * batch.sigma[row]);
+            out.assign(&cotangent.index_axis(Axis(0), row).mapv(|v| gain * v));
         }
         Ok(())
     }
@@ -309,4 +326,79 @@ fn a_target_grants_what_was_declared_and_charges_it() {
     let chain = Chain::new(&FINE, &links);
     assert_eq!(chain.info().unwrap().image, IMAGE);
     assert!(target(Access::Denoiser).candidates(0).is_err());
+}
+
+/// Halves every estimate, and says so in its gradient.
+struct Halve;
+
+impl Mitigation for Halve {
+    fn denoise_vjp(
+        &self,
+        inner: &dyn Denoiser,
+        batch: Batch<'_>,
+        cotangent: ArrayView4<'_, f32>,
+        out: ArrayViewMut4<'_, f32>,
+    ) -> Result<()> {
+        inner.denoise_vjp(batch, cotangent.mapv(|v| v / 2.0).view(), out)
+    }
+}
+
+#[test]
+fn gradients_pass_what_does_not_touch_them_and_cost_three_calls() {
+    let halve = |sampling| Link {
+        id: "halve-with-gradient".into(),
+        mitigation: Box::new(Halve),
+        sampling,
+        output: false,
+    };
+    let at = |links: &[Link], access| -> Result<(Array4<f32>, u64)> {
+        with_service(&FINE, links, 7, |service, budget| {
+            let target = HostTarget {
+                service,
+                model: &FINE,
+                access,
+                budget,
+                ask: &Ask::Nothing,
+            };
+            let x = Array4::from_elem((2, 1, 4, 4), 1.0f32);
+            let batch = Batch::unconditional(x.view(), &[0.5, 0.5], &[0, 1]);
+            let mut out = Array4::zeros(x.dim());
+            target.denoise_vjp(batch, x.view(), out.view_mut())?;
+            Ok((out, budget.model_calls()))
+        })
+    };
+    // The slope of D is 1/2 at sigma 0.5. An output stage is not a sampling stage.
+    for (links, slope) in [
+        (vec![], 0.5),
+        (vec![link(false, Some(-1)), halve(false)], 0.5),
+        (vec![halve(true)], 0.25),
+        (vec![halve(true), link(false, None), halve(true)], 0.125),
+    ] {
+        assert_eq!(Chain::new(&FINE, &links).without_gradient(), None);
+        let (product, calls) = at(&links, Access::Gradient).unwrap();
+        assert!(product.iter().all(|&value| value == slope), "{product}");
+        assert_eq!(calls, 6);
+    }
+    let refused = at(&[], Access::Denoiser).unwrap_err();
+    assert!(
+        refused.message.contains("needs Gradient access"),
+        "{refused}"
+    );
+
+    // A sampling stage that writes no gradient has none, whatever stands around it.
+    let links = [halve(true), link(true, None), halve(true)];
+    let refused = at(&links, Access::Gradient).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Unsupported);
+    assert_eq!(
+        Chain::new(&FINE, &links).without_gradient().unwrap(),
+        "mitigation `halve`: denoise_vjp through this mitigation is not offered"
+    );
+    let samples = Gaussian {
+        denoises: false,
+        nan_below_sigma: 0.0,
+    };
+    assert_eq!(
+        Chain::new(&samples, &links).without_gradient().unwrap(),
+        "the model: denoise_vjp is not offered"
+    );
 }
