@@ -40,7 +40,7 @@ pub enum Error {
     NotFinite {
         /// The step, from 0.
         step: u64,
-        /// `loss` or `gradient`.
+        /// `loss`, `gradient` or `weight` (or a moment of the optimiser).
         what: &'static str,
         /// What it was.
         value: f64,

@@ -4,22 +4,48 @@
 //! the training step ([`Step`]) as it runs the exported model, so what is trained is what is
 //! served. It knows nothing of datasets, plugins or suites: batches come from the caller.
 
+mod checkpoint;
+mod clip;
 mod denoiser;
+mod denoising;
+mod ema;
 mod embedding;
 mod error;
+mod forward;
+mod gradients;
 mod layers;
+mod log;
 mod mlp;
+mod objective;
+mod optimiser;
+mod order;
 mod parameters;
 mod random;
+mod rate;
+mod rows;
 mod step;
+mod task;
+mod train;
+mod training;
 mod unet;
 
+pub use checkpoint::Checkpoint;
+pub use clip::{clip, norm};
 pub use denoiser::{Denoiser, Network, names};
+pub use denoising::{Denoising, Drawing, TrainingImages};
+pub use ema::average;
 pub use embedding::Embedding;
 pub use error::Error;
 pub use layers::{Conv, Layers, Weights};
+pub use log::Figure;
 pub use mlp::Mlp;
+pub use objective::{Denoisers, Examples, Graded, Objective, Plain, Plan};
+pub use optimiser::{Moments, Optimiser, OptimiserKind};
 pub use parameters::{Initial, Parameter, Parameters, Wanted};
 pub use random::{Rng, rng};
+pub use rate::{Decay, Rate};
 pub use step::{Group, Step};
+pub use task::{Batch, Decision, Draw, Networks, Privacy, Rows, Task, Which};
+pub use train::{CHECKPOINT, End, Machine, Progress, Run, Trained, Watch, train};
+pub use training::Training;
 pub use unet::UNet;
