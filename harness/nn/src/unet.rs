@@ -1,7 +1,7 @@
 //! The U-Net of DDPM and EDM, in a slim form.
 
 use eidetic_graph::Value;
-use eidetic_graph::proto::AttributeProto;
+use eidetic_graph::proto::{AttributeProto, TensorProto};
 use serde::{Deserialize, Serialize};
 
 use crate::embedding::{self, Embedding};
@@ -227,10 +227,16 @@ fn attention(layers: &mut Layers<'_>, name: &str, x: Value) -> Result<Value, Err
 
 /// Twice the height and width by nearest neighbours.
 fn upsample(layers: &mut Layers<'_>, x: Value) -> Result<Value, Error> {
-    let shape = layers.graph.shape(x).to_vec();
-    let [channels, height, width] = [shape[1], shape[2], shape[3]].map(|size| size as i64);
-    let split = layers.reshape(x, &[0, channels, height, 1, width, 1])?;
-    let twice = layers.graph.integers(&[1, 1, 1, 2, 1, 2])?;
-    let repeated = layers.graph.op("Expand", &[split, twice])?;
-    layers.reshape(repeated, &[0, channels, 2 * height, 2 * width])
+    let tensor = TensorProto::f32("upsample.scales", &[4], &[1.0, 1.0, 2.0, 2.0]);
+    let scales = match layers.graph.value(&tensor.name) {
+        Some(scales) => scales,
+        None => layers.graph.constant(tensor)?,
+    };
+    let attributes = vec![
+        AttributeProto::string("mode", "nearest"),
+        AttributeProto::string("coordinate_transformation_mode", "asymmetric"),
+        AttributeProto::string("nearest_mode", "floor"),
+    ];
+    let inputs = [Some(x), None, Some(scales)];
+    Ok(layers.graph.op_many("Resize", &inputs, attributes, 1)?[0])
 }

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::evaluate::array;
 use crate::gradient::Vjp;
-use crate::graph::Graph;
+use crate::graph::{Graph, Source};
 use crate::node::Call;
 use crate::proto::AttributeProto;
 use crate::shape::Element;
@@ -228,6 +228,16 @@ fn through(
     graph.mul(rest, inverse)
 }
 
+/// Whether a value is a constant of ones.
+fn is_one(graph: &Graph, value: Value) -> bool {
+    match &graph.entries[value.0].source {
+        Source::Constant(tensor) => tensor
+            .values()
+            .is_ok_and(|values| values.iter().all(|&x| x == 1.0)),
+        Source::Input | Source::Parameter(_) | Source::Node => false,
+    }
+}
+
 /// The first axis that is normalised over.
 fn first(call: &Call<'_>) -> Result<usize, String> {
     axis(call.node.int("axis", -1), call.shape(0)?.len())
@@ -292,13 +302,25 @@ pub(crate) fn vjp_layer(vjp: &mut Vjp<'_>) -> Result<Vec<Option<Value>>, Error> 
     let inverse = super::cast::to(graph, inverse, element)?;
     let axes: Vec<usize> = (first..graph.shape(x).len()).collect();
     let centred = graph.sub(x, mean)?;
-    let normal = graph.mul(centred, inverse)?;
     let mut made = vec![None; 3];
     if needs[0] {
-        let slope = graph.mul(dy, scale)?;
-        made[0] = Some(through(graph, slope, normal, inverse, &axes)?);
+        let slope = match is_one(graph, scale) {
+            true => dy,
+            false => graph.mul(dy, scale)?,
+        };
+        // `through` with what is one number a row taken out of the products.
+        let product = graph.mul(slope, centred)?;
+        let share = graph.mean(product, &axes)?;
+        let square = graph.mul(inverse, inverse)?;
+        let share = graph.mul(share, square)?;
+        let along = graph.mul(centred, share)?;
+        let mean = graph.mean(slope, &axes)?;
+        let rest = graph.sub(slope, mean)?;
+        let rest = graph.sub(rest, along)?;
+        made[0] = Some(graph.mul(rest, inverse)?);
     }
     if needs[1] {
+        let normal = graph.mul(centred, inverse)?;
         let product = graph.mul(dy, normal)?;
         let shape = graph.shape(scale).to_vec();
         made[1] = Some(graph.sum_to(product, &shape)?);
