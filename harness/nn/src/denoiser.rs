@@ -39,7 +39,7 @@ pub struct Denoiser {
     pub sigma_data: f32,
 }
 
-/// Names of a denoiser's inputs and outputs.
+/// Names of a denoiser's and a classifier's inputs and outputs.
 pub mod names {
     /// Noisy images, with extra channels, f32 `[B, C + extra, H, W]`.
     pub const SAMPLE: &str = "sample";
@@ -53,8 +53,12 @@ pub mod names {
     pub const TARGET: &str = "target";
     /// Weight of each square error, f32 `[B, C, H, W]`.
     pub const WEIGHT: &str = "weight";
-    /// Weighted mean square error, f32 `[B]`.
+    /// Weighted mean square error, or cross-entropy, f32 `[B]`.
     pub const LOSS: &str = "loss";
+    /// Logits of a classifier, f32 `[B, classes]`.
+    pub const LOGITS: &str = "logits";
+    /// ln p(class | x; sigma), f32 `[B]`.
+    pub const LOG_PROBABILITY: &str = "log_probability";
 }
 
 impl Denoiser {

@@ -5,6 +5,7 @@
 //! served. It knows nothing of datasets, plugins or suites: batches come from the caller.
 
 mod checkpoint;
+mod classifier;
 mod clip;
 mod denoiser;
 mod denoising;
@@ -22,6 +23,7 @@ mod order;
 mod parameters;
 mod random;
 mod rate;
+mod resnet;
 mod rows;
 mod step;
 mod task;
@@ -30,6 +32,7 @@ mod training;
 mod unet;
 
 pub use checkpoint::Checkpoint;
+pub use classifier::Classifier;
 pub use clip::{clip, norm};
 pub use denoiser::{Denoiser, Network, names};
 pub use denoising::{Denoising, Drawing, TrainingImages};
@@ -44,6 +47,7 @@ pub use optimiser::{Moments, Optimiser, OptimiserKind};
 pub use parameters::{Initial, Parameter, Parameters, Wanted};
 pub use random::{Rng, rng};
 pub use rate::{Decay, Rate};
+pub use resnet::ResNet;
 pub use step::{Group, Step};
 pub use task::{Batch, Decision, Draw, Networks, Privacy, Rows, Task, Which};
 pub use train::{CHECKPOINT, End, Machine, Progress, Run, Trained, Watch, train};
