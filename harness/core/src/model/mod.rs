@@ -25,6 +25,8 @@ mod schedule_tests;
 mod testing;
 mod vjp;
 #[cfg(test)]
+mod vjp_limits_tests;
+#[cfg(test)]
 mod vjp_tests;
 
 pub use convention::Prediction;

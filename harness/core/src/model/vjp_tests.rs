@@ -5,26 +5,24 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use eidetic_graph::proto::{
-    AttributeProto, DataLocation, ModelProto, StringStringEntryProto, TensorProto,
-};
-use eidetic_graph::{Dim, Element, Graph, GraphBuilder, evaluate, gradient};
+use eidetic_graph::proto::ModelProto;
+use eidetic_graph::{Element, Graph, evaluate, gradient};
 use eidetic_model_memorizer::Memorizer;
 use eidetic_sdk::batch::condition;
-use eidetic_sdk::{Batch, ErrorCode, Model};
-use ndarray::{Array1, Array4, ArrayD, ArrayView3, Axis, IxDyn, s};
+use eidetic_sdk::{Batch, Model, pixels};
+use ndarray::{Array1, Array4, ArrayView3, Axis};
 
-use super::onnx_tests::{FLOAT, WHOLE, bits, schedule_model, with_masks_and_labels};
+use super::onnx_tests::{FLOAT, schedule_model, with_masks_and_labels};
 use super::testing::{
-    Folder, SHAPE, Timestep, denoise, family, fashion, image_dims, linear_schedule, noise, noised,
-    open, vjp, vjp_with,
+    Folder, SHAPE, Timestep, denoise, family, fashion, linear_schedule, noise, noised, open, vjp,
+    vjp_with,
 };
 use super::{
-    Manifest, MemorizerFolder, OnnxModel, Prediction, Schedule, TrainedOn, TrainingStatement,
+    MemorizerFolder, OnnxModel, Prediction, Schedule, TrainedOn, TrainingStatement,
     write_memorizer_folder,
 };
 
-fn random(dim: [usize; 4]) -> Array4<f32> {
+pub(super) fn random(dim: [usize; 4]) -> Array4<f32> {
     let values = noise(dim.iter().product());
     Array4::from_shape_vec(dim, values.into_iter().map(|x| x as f32).collect()).unwrap()
 }
@@ -46,7 +44,7 @@ fn worst(got: &Array4<f32>, want: &Array4<f32>, least: f32) -> f32 {
         .fold(0.0, f32::max)
 }
 
-fn edm(network: &ModelProto) -> Folder {
+pub(super) fn edm(network: &ModelProto) -> Folder {
     let keys = "prediction: edm\nsigma_min: 0.002\nsigma_max: 80\n";
     Folder::new().network(network).manifest(keys)
 }
@@ -125,7 +123,7 @@ fn every_family_has_the_products_of_the_memorizer() {
 }
 
 /// A U-Net of diffusers, exported by PyTorch, with what torch.autograd says of it.
-struct UNet {
+pub(super) struct UNet {
     model: ModelProto,
     sample: Array4<f32>,
     steps: Vec<usize>,
@@ -136,7 +134,7 @@ struct UNet {
 impl UNet {
     const DIM: [usize; 4] = [2, 1, 8, 8];
 
-    fn read(name: &str) -> Self {
+    pub(super) fn read(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../graph/tests/fixtures/networks");
         let file = |ending: &str| -> PathBuf { folder.join(format!("{name}.{ending}")) };
         let json: serde_json::Value =
@@ -160,7 +158,7 @@ impl UNet {
     }
 
     /// `microbatch` is that of the file, where it is fixed.
-    fn open(&self, prediction: Prediction, microbatch: usize) -> (Folder, OnnxModel) {
+    pub(super) fn open(&self, prediction: Prediction, microbatch: usize) -> (Folder, OnnxModel) {
         let folder = Folder::new()
             .network(&self.model)
             .schedule(&linear_schedule(prediction))
@@ -169,45 +167,122 @@ impl UNet {
         assert!(model.info().differentiates);
         (folder, model)
     }
+}
 
-    /// D's product from the network's own, F's at c x, by the formulas of each family.
-    fn product(&self, prediction: Prediction, sigma: &[f64], of_f: &[f64]) -> Array4<f32> {
-        let mut out = Array4::zeros(Self::DIM);
-        for (at, out) in out.iter_mut().enumerate() {
-            let sigma = sigma[at / 64];
-            let v = f64::from(self.cotangent.as_slice().unwrap()[at]);
-            let alpha = 1.0 / (1.0 + sigma * sigma).sqrt();
-            *out = match prediction {
-                Prediction::Epsilon => v - sigma * alpha * of_f[at],
-                Prediction::Sample => alpha * of_f[at],
-                Prediction::VPrediction => alpha * alpha * (v - sigma * of_f[at]),
-                Prediction::Edm => of_f[at],
-            } as f32;
-        }
-        out
+/// D's product from the network's own, F's at c x, by the formulas of each family.
+fn product(
+    prediction: Prediction,
+    sigma: &[f64],
+    cotangent: &Array4<f32>,
+    of_f: &[f64],
+) -> Array4<f32> {
+    let mut out = Array4::zeros(cotangent.raw_dim());
+    let pixels = out.len() / sigma.len();
+    for (at, (out, &v)) in out.iter_mut().zip(cotangent).enumerate() {
+        let (sigma, v) = (sigma[at / pixels], f64::from(v));
+        let alpha = 1.0 / (1.0 + sigma * sigma).sqrt();
+        *out = match prediction {
+            Prediction::Epsilon => v - sigma * alpha * of_f[at],
+            Prediction::Sample => alpha * of_f[at],
+            Prediction::VPrediction => alpha * alpha * (v - sigma * of_f[at]),
+            Prediction::Edm => of_f[at],
+        } as f32;
     }
+    out
+}
 
-    /// F's product in float64, by the reference evaluator.
-    fn in_f64(&self, input: &Array4<f32>) -> Vec<f64> {
-        let sizes = [("batch", 2), ("sample.0", 2), ("timestep.0", 2)];
-        let graph = Graph::of_model("unet", &self.model, &sizes).unwrap();
-        let (x, f) = (
-            graph.value("sample").unwrap(),
-            graph.value("out_sample").unwrap(),
-        );
-        let graph = gradient(&graph, &[f], &[x]).unwrap();
-        let wide = |image: &Array4<f32>| image.mapv(f64::from).into_dyn();
-        let steps = self.steps.iter().map(|&step| step as f64).collect();
-        let feed = [
-            ("sample", wide(input)),
-            (
-                "timestep",
-                ArrayD::from_shape_vec(IxDyn(&[2]), steps).unwrap(),
-            ),
-            ("cotangent.out_sample", wide(&self.cotangent)),
-        ];
-        let last = evaluate(&graph, &feed).unwrap().pop().unwrap();
-        last.into_iter().collect()
+/// F's product in float64, by the reference evaluator; `levels` go to the input `noise`.
+fn in_f64(
+    network: &ModelProto,
+    input: &Array4<f32>,
+    (noise, levels): (&str, &[f64]),
+    cotangent: &Array4<f32>,
+) -> Vec<f64> {
+    let graph = Graph::of_model("network", network, &[("batch", levels.len())]).unwrap();
+    let value = |name: &str| graph.value(name).unwrap();
+    let graph = gradient(&graph, &[value("out_sample")], &[value("sample")]).unwrap();
+    let wide = |image: &Array4<f32>| image.mapv(f64::from).into_dyn();
+    let feed = [
+        ("sample", wide(input)),
+        (noise, Array1::from(levels.to_vec()).into_dyn()),
+        ("cotangent.out_sample", wide(cotangent)),
+    ];
+    let last = evaluate(&graph, &feed).unwrap().pop().unwrap();
+    last.into_iter().collect()
+}
+
+/// How far v . dD/dx u, for a random u, is from central differences of `denoise` in f32, `step`
+/// times the scale of x apart; by the lengths of both.
+fn off_differences(
+    model: &OnnxModel,
+    x: &Array4<f32>,
+    sigma: &[f32],
+    cotangent: &Array4<f32>,
+    step: f32,
+) -> f64 {
+    let got = vjp(model, x.view(), sigma, cotangent.view());
+    let mut direction = random([x.len_of(Axis(0)), 1, x.len_of(Axis(2)), x.len_of(Axis(3))]);
+    direction.invert_axis(Axis(3));
+    let step = |row: usize| step * (1.0 + sigma[row].powi(2)).sqrt();
+    let moved = |sign: f32| {
+        let mut x = x.clone();
+        for (row, mut x) in x.outer_iter_mut().enumerate() {
+            x.scaled_add(sign * step(row), &direction.index_axis(Axis(0), row));
+        }
+        denoise(model, x.view(), sigma)
+    };
+    let (up, down) = (moved(1.0), moved(-1.0));
+    let off = |row: usize| {
+        let dot = |a: &Array4<f32>, b: &Array4<f32>| -> f64 {
+            let (a, b) = (a.index_axis(Axis(0), row), b.index_axis(Axis(0), row));
+            let terms = a.iter().zip(&b);
+            terms.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+        };
+        let slope = (dot(cotangent, &up) - dot(cotangent, &down)) / (2.0 * f64::from(step(row)));
+        let size = (dot(&got, &got) * dot(&direction, &direction)).sqrt();
+        (slope - dot(&got, &direction)).abs() / size
+    };
+    (0..sigma.len()).map(off).fold(0.0, f64::max)
+}
+
+#[test]
+fn every_family_agrees_with_float64_and_with_differences() {
+    let images = fashion(48);
+    let units: Vec<f32> = images.iter().map(|&level| pixels::to_unit(level)).collect();
+    let cotangent = random([4, 1, 28, 28]);
+    for prediction in [
+        Prediction::Epsilon,
+        Prediction::Sample,
+        Prediction::VPrediction,
+        Prediction::Edm,
+    ] {
+        let steps = [400, 500, 600, 700].map(f64::from);
+        let json = linear_schedule(Prediction::Epsilon);
+        let (schedule, _) = Schedule::parse("s".as_ref(), json.as_bytes()).unwrap();
+        let sigmas = steps.map(|step| schedule.sigmas()[step as usize]);
+        let sigma = sigmas.map(|sigma| sigma as f32);
+        let x = noised(&images, &sigma);
+        let (network, guard, levels, scaled) = if prediction == Prediction::Edm {
+            let network = eidetic_graph::memorizer(&units, SHAPE).unwrap();
+            let levels = ("sigma", sigma.map(f64::from));
+            (network.clone(), edm(&network), levels, x.clone())
+        } else {
+            let network = family(&images, prediction, FLOAT, schedule.sigmas());
+            let guard = schedule_model(&images, prediction, FLOAT, (1, 1)).0;
+            let mut scaled = x.clone();
+            for (mut row, sigma) in scaled.outer_iter_mut().zip(sigmas) {
+                row.mapv_inplace(|x| (f64::from(x) / (1.0 + sigma * sigma).sqrt()) as f32);
+            }
+            (network, guard, ("timestep", steps), scaled)
+        };
+        let model = open(guard.open(), 1, 4);
+        let got = vjp(&model, x.view(), &sigma, cotangent.view());
+        let of_f = in_f64(&network, &scaled, (levels.0, &levels.1), &cotangent);
+        let want = product(prediction, &sigmas, &cotangent, &of_f);
+        let off = worst(&got, &want, 0.0);
+        let differences = off_differences(&model, &x, &sigma, &cotangent, 0.003);
+        assert!(off < 1e-4, "{prediction}: {off}");
+        assert!(differences < 2e-3, "{prediction}: {differences}");
     }
 }
 
@@ -229,40 +304,20 @@ fn a_diffusers_export_has_the_products_of_pytorch_and_of_float64() {
                 row.mapv_inplace(|x| (f64::from(x) * (1.0 + sigma * sigma).sqrt()) as f32);
             }
             let got = vjp(&model, x.view(), &sigmas, unet.cotangent.view());
-            let torch = unet.product(prediction, &sigma, &unet.gradient);
-            let f64s = unet.product(prediction, &sigma, &unet.in_f64(&unet.sample));
-            let (torch, f64s) = (worst(&got, &torch, 0.0), worst(&got, &f64s, 0.0));
-            assert!(
-                torch < 1e-4 && f64s < 1e-4,
-                "{name} {prediction}: {torch} {f64s}"
+            let levels: Vec<f64> = unet.steps.iter().map(|&step| step as f64).collect();
+            let f64s = in_f64(
+                &unet.model,
+                &unet.sample,
+                ("timestep", &levels),
+                &unet.cotangent,
             );
-
-            // v . dD/dx u, by central differences of D in f32.
-            let direction = random([3, 1, 8, 8]).slice_move(s![1.., .., .., ..]);
-            let step = |row: usize| 0.02 * (1.0 + sigma[row].powi(2)).sqrt() as f32;
-            let moved = |sign: f32| {
-                let mut x = x.clone();
-                for (row, mut x) in x.outer_iter_mut().enumerate() {
-                    x.scaled_add(sign * step(row), &direction.index_axis(Axis(0), row));
-                }
-                denoise(&model, x.view(), &sigmas)
-            };
-            let (up, down) = (moved(1.0), moved(-1.0));
-            for row in 0..2 {
-                let dot = |a: &Array4<f32>, b: &Array4<f32>| -> f64 {
-                    let (a, b) = (a.index_axis(Axis(0), row), b.index_axis(Axis(0), row));
-                    a.iter()
-                        .zip(&b)
-                        .map(|(a, b)| f64::from(*a) * f64::from(*b))
-                        .sum()
-                };
-                let rise = dot(&unet.cotangent, &up) - dot(&unet.cotangent, &down);
-                let slope = rise / (2.0 * f64::from(step(row)));
-                let product = dot(&got, &direction);
-                let size = (dot(&got, &got) * dot(&direction, &direction)).sqrt();
-                let off = (slope - product).abs() / size;
-                assert!(off < 2e-3, "{name} {prediction} {row}: {slope} {product}");
+            for (whose, of_f) in [("PyTorch", &unet.gradient), ("float64", &f64s)] {
+                let want = product(prediction, &sigma, &unet.cotangent, of_f);
+                let off = worst(&got, &want, 0.0);
+                assert!(off < 1e-5, "{name}, {prediction}, {whose}: {off}");
             }
+            let off = off_differences(&model, &x, &sigmas, &unet.cotangent, 0.02);
+            assert!(off < 2e-3, "{name}, {prediction}, differences: {off}");
         }
     }
 }
@@ -303,201 +358,4 @@ fn extra_channels_have_a_gradient_that_is_not_scaled() {
         unlabelled.to_string(),
         "expected the condition class_labels, got none"
     );
-}
-
-#[test]
-fn the_bits_of_a_product_do_not_depend_on_batch_order_or_sessions() {
-    let unet = UNet::read("unet2d");
-    let (_guard, unet) = unet.open(Prediction::Epsilon, 4);
-    let images = fashion(32);
-    let scalar = Timestep {
-        scalar: true,
-        ..WHOLE
-    };
-    let (_one, float) = schedule_model(&images, Prediction::VPrediction, FLOAT, (1, 4));
-    let (_two, whole) = schedule_model(&images, Prediction::Sample, scalar, (3, 4));
-    for model in [unet, float, whole] {
-        let size = model.info().image.height as usize;
-        // Some levels twice: a rank-0 network gets groups of several rows.
-        let sigma: Vec<f32> = (0..11).map(|row| 0.05 * 2_f32.powi(row % 7)).collect();
-        let x = random([11, 1, size, size]);
-        let cotangent = random([12, 1, size, size]).slice_move(s![1.., .., .., ..]);
-        let want = vjp(&model, x.view(), &sigma, cotangent.view());
-        let of_rows = |rows: &[usize]| {
-            let sigma: Vec<f32> = rows.iter().map(|&row| sigma[row]).collect();
-            let row_id: Vec<u64> = rows.iter().map(|&row| row as u64).collect();
-            let x = x.select(Axis(0), rows);
-            let batch = Batch::unconditional(x.view(), &sigma, &row_id);
-            vjp_with(&model, batch, cotangent.select(Axis(0), rows).view()).unwrap()
-        };
-        let orders: [&[usize]; 5] = [
-            &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0],
-            &[7, 0],
-            &[3, 10, 6],
-            &[9],
-            &[1, 2, 3, 4, 5, 6, 7],
-        ];
-        for rows in orders {
-            let want = want.select(Axis(0), rows);
-            assert_eq!(bits(&of_rows(rows)), bits(&want), "{rows:?}");
-        }
-    }
-    let (_guard, one) = schedule_model(&images, Prediction::Epsilon, FLOAT, (1, 4));
-    let (_guard, three) = schedule_model(&images, Prediction::Epsilon, FLOAT, (3, 4));
-    let sigma: Vec<f32> = (0..9).map(|row| 0.1 * 2_f32.powi(row)).collect();
-    let (x, v) = (noised(&images, &sigma), random([9, 1, 28, 28]));
-    let [one, three] = [one, three].map(|model| vjp(&model, x.view(), &sigma, v.view()));
-    assert_eq!(bits(&one), bits(&three));
-}
-
-/// Two operators of this name between `sample` and `out_sample`.
-fn twice(operator: &str, attributes: Vec<AttributeProto>, others: &[TensorProto]) -> ModelProto {
-    let mut g = GraphBuilder::new("toy");
-    let mut value = g.input("sample", Element::F32, &image_dims(1));
-    g.input("sigma", Element::F32, &[Dim::Named("batch".to_owned())]);
-    let others: Vec<_> = others
-        .iter()
-        .map(|tensor| g.constant(tensor.clone()))
-        .collect();
-    for _ in 0..2 {
-        let inputs = [&[value], others.as_slice()].concat();
-        value = g.op_with(operator, &inputs, attributes.clone());
-    }
-    g.output("out_sample", value, Element::F32, &image_dims(1));
-    g.build().unwrap()
-}
-
-#[test]
-fn a_network_without_gradient_denoises_and_names_what_stands_in_the_way() {
-    let scales = [
-        TensorProto::f32("roi", &[0], &[]),
-        TensorProto::f32("scales", &[4], &[1.0; 4]),
-    ];
-    let cubic = vec![AttributeProto::string("mode", "cubic")];
-    for (network, by_operators, said) in [
-        (
-            twice("Min", vec![], &[TensorProto::f32("half", &[], &[0.5])]),
-            false,
-            "toy/unet/model.onnx cannot be differentiated: Min (2 nodes, first \"Min_0\"): no gradient here",
-        ),
-        (
-            twice("Hardmax", vec![], &[]),
-            false,
-            "toy/unet/model.onnx cannot be differentiated: Hardmax (2 nodes, first \"Hardmax_0\"): not known here",
-        ),
-        // What only shows when it is built.
-        (
-            twice("Resize", cubic, &scales),
-            true,
-            "cannot be differentiated: toy/unet/model.onnx: operator Resize (\"Resize_0\"): expected the mode",
-        ),
-    ] {
-        let folder = edm(&network);
-        let model = open(folder.open(), 1, 2);
-        assert_eq!(model.info().differentiates, by_operators);
-        assert_eq!(model.folder().obstacles().is_empty(), by_operators);
-        let x = random([3, 1, 28, 28]);
-        denoise(&model, x.view(), &[1.0; 3]);
-        let batch = Batch::unconditional(x.view(), &[1.0; 3], &[0, 1, 2]);
-        for _ in 0..2 {
-            let error = vjp_with(&model, batch, x.view()).unwrap_err();
-            assert_eq!(error.code, ErrorCode::Unsupported);
-            let message = error.message;
-            assert!(message.starts_with(said), "{message}");
-        }
-    }
-}
-
-#[test]
-fn the_second_network_is_made_when_it_is_needed_from_the_file_that_was_checked() {
-    let folder = edm(&twice("Tanh", vec![], &[]));
-    let model = open(folder.open(), 1, 2);
-    fs::write(folder.at(Manifest::NETWORK), b"damage").unwrap();
-    let x = random([1, 1, 28, 28]);
-    denoise(&model, x.view(), &[1.0]);
-    let batch = Batch::unconditional(x.view(), &[1.0], &[0]);
-    let error = vjp_with(&model, batch, x.view()).unwrap_err();
-    assert_eq!(error.code, ErrorCode::Failed);
-    assert!(error.message.contains("expected sha256"), "{error}");
-}
-
-#[test]
-fn weights_beside_the_network_count_in_its_products() {
-    let weights: Vec<f32> = noise(784).into_iter().map(|x| x as f32).collect();
-    let mut network = twice(
-        "Mul",
-        vec![],
-        &[TensorProto::f32("w", &[1, 1, 28, 28], &weights)],
-    );
-    let within = edm(&network);
-    let tensor = &mut network.graph.as_mut().unwrap().initializer[0];
-    let bytes = [&[0_u8; 8], std::mem::take(&mut tensor.raw_data).as_slice()].concat();
-    let entry = |key: &str, value: &str| StringStringEntryProto {
-        key: key.to_owned(),
-        value: value.to_owned(),
-    };
-    tensor.data_location = DataLocation::External as i32;
-    tensor.external_data = vec![entry("location", "w.bin"), entry("offset", "8")];
-    let keys = "prediction: edm\nsigma_min: 0.002\nsigma_max: 80\n";
-    let beside = Folder::new()
-        .network(&network)
-        .file("unet/w.bin", &bytes)
-        .manifest(keys);
-    let x = random([3, 1, 28, 28]);
-    let [within, beside] = [within, beside].map(|folder| {
-        let model = open(folder.open(), 1, 2);
-        vjp(&model, x.view(), &[1.0; 3], x.view())
-    });
-    assert_eq!(bits(&within), bits(&beside));
-    let want = (x[[0, 0, 3, 3]] * weights[87]) * weights[87];
-    assert!((within[[0, 0, 3, 3]] - want).abs() < 1e-6 * want.abs());
-}
-
-#[test]
-fn a_network_of_another_microbatch_is_a_fault_and_not_without_gradient() {
-    let (_guard, model) = UNet::read("unet2d_dynamo").open(Prediction::Epsilon, 4);
-    let x = random([1, 1, 8, 8]);
-    let batch = Batch::unconditional(x.view(), &[1.0], &[0]);
-    let error = vjp_with(&model, batch, x.view()).unwrap_err();
-    assert_eq!(error.code, ErrorCode::Failed);
-    let want = "output out_sample: expected [4, 1, 8, 8], got [2, 1, 8, 8]";
-    assert!(error.message.ends_with(want), "{error}");
-}
-
-#[test]
-fn sizes_that_the_network_leaves_open_are_those_of_the_manifest() {
-    let images = fashion(8);
-    let json = linear_schedule(Prediction::Sample);
-    let (schedule, _) = Schedule::parse("s".as_ref(), json.as_bytes()).unwrap();
-    let mut network = family(&images, Prediction::Sample, FLOAT, schedule.sigmas());
-    let open_sizes = |dims: &[Dim]| {
-        let mut g = GraphBuilder::new("ports");
-        let sample = g.input("sample", Element::F32, dims);
-        g.output("out_sample", sample, Element::F32, dims);
-        g.build().unwrap().graph.unwrap()
-    };
-    let named = |name: &str| Dim::Named(name.to_owned());
-    let ports = open_sizes(&[Dim::Open, Dim::Fixed(1), named("h"), named("w")]);
-    let graph = network.graph.as_mut().unwrap();
-    let fixed = Folder::new()
-        .network(&family(
-            &images,
-            Prediction::Sample,
-            FLOAT,
-            schedule.sigmas(),
-        ))
-        .schedule(&json)
-        .manifest("prediction: sample\n");
-    graph.input[0] = ports.input[0].clone();
-    let left_open = Folder::new()
-        .network(&network)
-        .schedule(&json)
-        .manifest("prediction: sample\n");
-    let sigma = [1.0, 4.0, 9.0];
-    let (x, v) = (noised(&images, &sigma), random([3, 1, 28, 28]));
-    let [fixed, left_open] = [fixed, left_open].map(|folder| {
-        let model = open(folder.open(), 1, 2);
-        vjp(&model, x.view(), &sigma, v.view())
-    });
-    assert_eq!(bits(&fixed), bits(&left_open));
 }

@@ -1,6 +1,7 @@
-//! Two small attacks that work: one tells members by their loss, one fills in what is missing.
+//! Small attacks that work: two tell members, by their loss and by its gradient, one fills in what
+//! is missing.
 
-use eidetic_sdk::ndarray::{Array4, Axis, Zip, s};
+use eidetic_sdk::ndarray::{Array4, ArrayView3, Axis, Zip, s};
 use eidetic_sdk::sampler::RowNoise;
 use eidetic_sdk::{
     Access, Attack, AttackPlugin, Batch, Candidates, Context, Error, Goal, ImageShape, NoOptions,
@@ -31,6 +32,26 @@ attacks! {
                 run.target.denoise(batch, estimate.view_mut())?;
                 scores.push(-(&estimate - &clean).fold(0.0, |sum, d| sum + f64::from(d * d)));
             }
+            run.sink.scores(&ids, &scores)
+        };
+    Slope, "slope", Membership, Gradient,
+        "the length of the gradient of |D(x) - x|^2 at each candidate, at sigma 3",
+        |run| {
+            let Candidates::Membership { images } = run.target.candidates(0)? else {
+                return Err(Error::bad_input("expected whole candidates"));
+            };
+            let x = images.mapv(pixels::to_unit);
+            let ids: Vec<u64> = (0..x.dim().0 as u64).collect();
+            let sigma = vec![3.0; ids.len()];
+            let batch = Batch::unconditional(x.view(), &sigma, &ids);
+            let mut residual = x.clone();
+            run.target.denoise(batch, residual.view_mut())?;
+            residual -= &x;
+            let mut gradient = x.clone();
+            run.target.denoise_vjp(batch, residual.view(), gradient.view_mut())?;
+            gradient -= &residual;
+            let square = |row: ArrayView3<'_, f32>| row.fold(0.0, |sum, g| sum + f64::from(g * g));
+            let scores: Vec<f64> = gradient.outer_iter().map(|row| -square(row)).collect();
             run.sink.scores(&ids, &scores)
         };
 }

@@ -12,7 +12,7 @@ pub use crashes::{
     Aborts, EmitsThenAborts, EmitsThenPanics, Errors, Exits, Hangs, LeavesChild, LeavesPolitely,
     Overflows, Panics, Segfaults, Shouts,
 };
-pub use inference::{FillIn, OneStep};
+pub use inference::{FillIn, OneStep, Slope};
 pub use mitigations::{AcceptPanics, NanDenoise, RejectsAll, TrainsOnly};
 pub use models::{NanModel, OtherShape, PanickingModel, SamplesOnly, SenselessModel};
 pub use refusals::{
@@ -41,6 +41,7 @@ eidetic_sdk::export_plugins!(
     attack Panics,
     attack Segfaults,
     attack Shouts,
+    attack Slope,
     attack Stubborn,
     attack TooManyConfidences,
     attack UnknownCandidate,
