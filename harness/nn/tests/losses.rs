@@ -92,7 +92,6 @@ fn the_first_six_losses_are_pytorchs_to_four_decimals() {
         .unwrap();
         assert_eq!(trained.step, 6);
         let losses = losses.into_inner().unwrap();
-        eprintln!("{losses:?}");
         assert_eq!(losses.len(), expected.len());
         for (got, want) in losses.iter().zip(&expected) {
             assert!(
