@@ -214,7 +214,7 @@ fn bad_plugins() {
     );
     refuses(
         cdylib("eidetic-other-abi", Profile::Debug),
-        &["expected ABI 1, got ABI 999"],
+        &["expected ABI 2, got ABI 999"],
     );
     refuses(
         cdylib("eidetic-other-layout", Profile::Debug),

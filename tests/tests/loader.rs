@@ -132,7 +132,7 @@ fn every_bad_file_is_refused_in_a_sentence() {
         ],
     );
     let other = cdylib("eidetic-other-abi", Profile::Debug);
-    refused(&other, &["expected ABI 1, got ABI 999", "build it against"]);
+    refused(&other, &["expected ABI 2, got ABI 999", "build it against"]);
 }
 
 /// What abi_stable says of it is hundreds of lines; they go to a file.
@@ -146,7 +146,7 @@ fn another_layout_is_one_sentence_and_a_log() {
         .arg(cdylib("eidetic-other-layout", Profile::Debug))
         .env("EIDETIC_CACHE", place.path("cache"));
     let said = run(&mut command).code(2).says(&[
-        "ABI 1 as expected, but its types are laid out otherwise, first:",
+        "ABI 2 as expected, but its types are laid out otherwise, first:",
         "(whole report: ",
     ]);
     assert_eq!(said.stderr.trim().lines().count(), 1, "{}", said.stderr);

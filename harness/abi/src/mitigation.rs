@@ -11,11 +11,11 @@ use abi_stable::std_types::{RBox, RSlice, RSliceMut, RVec};
 
 use crate::error::AbiResult;
 use crate::host::DenoiserRef;
-use crate::info::{ImageShape, ModelInfo};
+use crate::info::ModelInfo;
 use crate::model::Batch;
 use crate::tensor::{TensorMut, TensorRef};
 use crate::training::{Curation, Decision, TrainerRef, TrainingBatch, TrainingGroup};
-use crate::training::{TrainingPlan, TrainingSet};
+use crate::training::{TrainingPlan, TrainingRun, TrainingSet};
 
 /// Where a mitigation acts.
 #[repr(C)]
@@ -37,7 +37,7 @@ pub trait Mitigation: Send + Sync {
     /// Data stage: what to train on.
     fn curate(&self, data: TrainingSet<'_>, seed: u64) -> AbiResult<Curation>;
     /// Training stage, once: what the loop has to arrange.
-    fn plan(&self, shape: ImageShape) -> AbiResult<TrainingPlan>;
+    fn plan(&self, run: TrainingRun) -> AbiResult<TrainingPlan>;
     /// Training stage, each step: what the network sees and what it is graded on.
     fn batch(
         &self,
@@ -52,6 +52,10 @@ pub trait Mitigation: Send + Sync {
         sigma: RSlice<'_, f32>,
         loss: RSlice<'_, f32>,
     ) -> AbiResult<Decision>;
+    /// Training stage: what it remembers from step to step, kept in checkpoints.
+    fn state(&self) -> AbiResult<RVec<u8>>;
+    /// Training stage: takes back what `state` gave, before the first step after a checkpoint.
+    fn restore(&self, state: RSlice<'_, u8>) -> AbiResult<()>;
     /// Sampling stage: what a model that has this mitigation around it says of itself.
     fn wrapped_info(&self, inner: ModelInfo) -> AbiResult<ModelInfo>;
     /// Sampling stage: D(x; sigma) of the wrapped model.

@@ -18,7 +18,7 @@ use crate::model::ModelBox;
 use crate::training::TrainingSet;
 
 /// Version of this boundary: `0.MINOR` until 1.0, and every minor may break.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// C symbol (`extern "C" fn() -> u32`) that is read before anything of abi_stable's.
 pub const ABI_VERSION_SYMBOL: &str = "eidetic_abi_version";

@@ -11,9 +11,10 @@
 use abi_stable::StableAbi;
 use abi_stable::sabi_trait;
 use abi_stable::sabi_types::RRef;
-use abi_stable::std_types::{ROption, RSlice, RVec};
+use abi_stable::std_types::{ROption, RSlice, RString, RVec};
 
 use crate::error::AbiResult;
+use crate::info::ImageShape;
 use crate::model::{Batch, Condition};
 use crate::tensor::{TensorMut, TensorRef};
 
@@ -43,12 +44,29 @@ pub struct Curation {
     pub classes: u64,
 }
 
+/// What is known of a training run before it begins.
+#[repr(C)]
+#[derive(StableAbi, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrainingRun {
+    /// Images `[channels, height, width]`.
+    pub shape: ImageShape,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Examples a step.
+    pub batch: u64,
+    /// Images in the training set, after every data stage.
+    pub examples: u64,
+}
+
 /// What the training loop has to arrange.
 #[repr(C)]
-#[derive(StableAbi, Clone, Copy, Debug, PartialEq)]
+#[derive(StableAbi, Clone, Debug, PartialEq)]
 pub struct TrainingPlan {
     /// Channels behind the image's own.
     pub extra_channels: u32,
+    /// Whether the extra channels are keep-masks, one for all channels or one each, of what the
+    /// network sees: where a mask is 0 the network is preconditioned as at sigma = infinity.
+    pub masked: bool,
     /// Clip each example's gradient to this l2 norm.
     pub clip_per_example: ROption<f64>,
     /// Standard deviation of the gradient noise, as a multiple of the clip.
@@ -57,6 +75,8 @@ pub struct TrainingPlan {
     pub poisson: bool,
     /// Noise draws averaged an example before the clip; at least 1.
     pub draws_per_example: u32,
+    /// One line for the model's card, such as the privacy that the run will have spent; may be empty.
+    pub note: RString,
 }
 
 /// One training batch, before the mitigation has touched it.

@@ -41,4 +41,4 @@ pub use registration::Registration;
 pub use schemars;
 pub use serde;
 pub use training::{Curation, Decision, Trainer, TrainingBatch, TrainingGroup};
-pub use training::{TrainingPlan, TrainingSet};
+pub use training::{TrainingPlan, TrainingRun, TrainingSet};

@@ -6,10 +6,10 @@ use ndarray::{ArrayView4, ArrayViewMut4};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::host::Denoiser;
-use crate::info::{ImageShape, ModelInfo};
+use crate::info::ModelInfo;
 use crate::options::Options;
 use crate::training::{Curation, Decision, Trainer, TrainingBatch, TrainingGroup};
-use crate::training::{TrainingPlan, TrainingSet};
+use crate::training::{TrainingPlan, TrainingRun, TrainingSet};
 
 /// A mitigation. The host calls only the stages that [`MitigationPlugin::STAGES`] declares.
 pub trait Mitigation: Send + Sync {
@@ -29,14 +29,16 @@ pub trait Mitigation: Send + Sync {
     /// Training stage, once: what the loop has to arrange.
     ///
     /// # Errors
-    /// A shape that the mitigation cannot work on.
-    fn plan(&self, _shape: ImageShape) -> Result<TrainingPlan> {
+    /// A run that the mitigation cannot work on.
+    fn plan(&self, _run: TrainingRun) -> Result<TrainingPlan> {
         Ok(TrainingPlan {
             extra_channels: 0,
+            masked: false,
             clip_per_example: None.into(),
             noise_multiplier: 0.0,
             poisson: false,
             draws_per_example: 1,
+            note: String::new().into(),
         })
     }
 
@@ -78,6 +80,29 @@ pub trait Mitigation: Send + Sync {
         _loss: &[f32],
     ) -> Result<Decision> {
         Ok(Decision::Continue)
+    }
+
+    /// Training stage: what it remembers from step to step, kept in checkpoints so that a resumed
+    /// run is the uninterrupted one.
+    ///
+    /// # Errors
+    /// Whatever stops the mitigation.
+    fn state(&self) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    /// Training stage: takes back what [`Mitigation::state`] gave.
+    ///
+    /// # Errors
+    /// A state that is not its own.
+    fn restore(&self, state: &[u8]) -> Result<()> {
+        match state {
+            [] => Ok(()),
+            _ => Err(Error::bad_input(format!(
+                "state of a mitigation that has none: expected no bytes, got {}",
+                state.len()
+            ))),
+        }
     }
 
     /// Sampling stage: what the wrapped model says of itself; extra channels that the mitigation

@@ -1,6 +1,6 @@
 //! What a mitigation sees of training, as ndarray views.
 
-pub use eidetic_abi::training::{Decision, TrainingPlan};
+pub use eidetic_abi::training::{Decision, TrainingPlan, TrainingRun};
 use ndarray::{Array4, ArrayView4, ArrayViewMut4};
 
 use crate::batch::{Batch, Condition};

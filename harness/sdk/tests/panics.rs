@@ -29,6 +29,13 @@ impl Where {
     }
 }
 
+const RUN: TrainingRun = TrainingRun {
+    shape: SHAPE,
+    steps: 1,
+    batch: 1,
+    examples: 1,
+};
+
 /// Panics in every method but those of its options.
 struct Panics;
 
@@ -74,7 +81,7 @@ impl Mitigation for Panics {
     fn curate(&self, _: TrainingSet<'_>, _: u64) -> Result<Curation> {
         panic!("in curate")
     }
-    fn plan(&self, _: ImageShape) -> Result<TrainingPlan> {
+    fn plan(&self, _: TrainingRun) -> Result<TrainingPlan> {
         panic!("in plan")
     }
     fn batch(&self, _: TrainingBatch<'_>, _: &dyn Trainer) -> Result<Vec<TrainingGroup>> {
@@ -82,6 +89,12 @@ impl Mitigation for Panics {
     }
     fn after_step(&self, _: u64, _: &[u64], _: &[f32], _: &[f32]) -> Result<Decision> {
         panic!("in after_step")
+    }
+    fn state(&self) -> Result<Vec<u8>> {
+        panic!("in state")
+    }
+    fn restore(&self, _: &[u8]) -> Result<()> {
+        panic!("in restore")
     }
     fn wrapped_info(&self, _: ModelInfo) -> ModelInfo {
         panic!("in wrapped_info")
@@ -212,7 +225,7 @@ fn mitigations() {
         with_set(&images, |set| mitigation.curate(set, 0)),
         "in curate",
     );
-    assert_panicked(mitigation.plan(SHAPE), "in plan");
+    assert_panicked(mitigation.plan(RUN), "in plan");
     let batch = TrainingBatch {
         step: 0,
         index: &[0, 1, 2],
@@ -223,6 +236,8 @@ fn mitigations() {
     };
     assert_panicked(mitigation.batch(batch, &host), "in batch");
     assert_panicked(mitigation.after_step(0, &[], &[], &[]), "in after_step");
+    assert_panicked(mitigation.state(), "in state");
+    assert_panicked(mitigation.restore(&[]), "in restore");
     // There is no error to give: what is wrapped speaks for itself.
     assert_eq!(mitigation.wrapped_info(info()), info());
     let mut out = Array4::zeros((3, 2, 3, 4));

@@ -10,6 +10,13 @@ use eidetic_sdk::registration::{Kind, make_attack, make_mitigation, make_model};
 use eidetic_sdk::*;
 use ndarray::{Array4, ArrayView4, ArrayViewMut2, ArrayViewMut4, arr1};
 
+const RUN: TrainingRun = TrainingRun {
+    shape: SHAPE,
+    steps: 10,
+    batch: 3,
+    examples: 5,
+};
+
 struct Everything;
 
 impl Attack for Everything {
@@ -158,14 +165,16 @@ impl Mitigation for AllStages {
             classes: data.classes + 1,
         })
     }
-    fn plan(&self, shape: ImageShape) -> Result<TrainingPlan> {
-        assert_eq!(shape, SHAPE);
+    fn plan(&self, run: TrainingRun) -> Result<TrainingPlan> {
+        assert_eq!(run, RUN);
         Ok(TrainingPlan {
             extra_channels: 1,
+            masked: true,
             clip_per_example: Some(0.5).into(),
             noise_multiplier: 1.5,
             poisson: true,
             draws_per_example: 3,
+            note: "spent".into(),
         })
     }
     fn batch(&self, batch: TrainingBatch<'_>, trainer: &dyn Trainer) -> Result<Vec<TrainingGroup>> {
@@ -200,6 +209,15 @@ impl Mitigation for AllStages {
         } else {
             Decision::Continue
         })
+    }
+    fn state(&self) -> Result<Vec<u8>> {
+        Ok(vec![3, 1, 4])
+    }
+    fn restore(&self, state: &[u8]) -> Result<()> {
+        match state {
+            [3, 1, 4] => Ok(()),
+            _ => Err(Error::bad_input("expected [3, 1, 4]")),
+        }
     }
     fn wrapped_info(&self, mut inner: ModelInfo) -> ModelInfo {
         inner.extra_channels = 0;
@@ -374,7 +392,7 @@ fn a_mitigation_answers_at_all_stages() {
     assert_eq!(curation, expected_curation);
 
     let here = AllStages { trained_on: 4 };
-    assert_eq!(mitigation.plan(SHAPE).unwrap(), here.plan(SHAPE).unwrap());
+    assert_eq!(mitigation.plan(RUN).unwrap(), here.plan(RUN).unwrap());
     let (x0, noise) = (tensor(3, 2), tensor(3, 2) * 10.0);
     with_batch(2, |rows| {
         let batch = TrainingBatch {
@@ -395,6 +413,10 @@ fn a_mitigation_answers_at_all_stages() {
             .unwrap()
     };
     assert_eq!((step(9), step(10)), (Decision::Continue, Decision::Stop));
+    let state = mitigation.state().unwrap();
+    assert_eq!(state, [3, 1, 4]);
+    mitigation.restore(&state).unwrap();
+    assert!(mitigation.restore(&[1]).is_err());
 
     assert_eq!(mitigation.wrapped_info(info()).extra_channels, 0);
     let mut out = Array4::zeros((3, 2, 3, 4));

@@ -10,7 +10,7 @@ use crate::files::sha256_hex;
 
 /// Raised whenever what the harness itself does between model and findings changes: service,
 /// budget, quantisation.
-const SERVICE_REVISION: u32 = 1;
+const SERVICE_REVISION: u32 = 2;
 
 /// A cell as resolved: every default filled in, every file by its digest. Its label fields
 /// (`label`, `name`) are for people and do not enter the id.

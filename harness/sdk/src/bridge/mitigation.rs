@@ -19,10 +19,10 @@ use super::training::{LocalTrainer, RemoteTrainer, group_from_abi};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::host::Denoiser;
-use crate::info::{ImageShape, ModelInfo};
+use crate::info::ModelInfo;
 use crate::mitigation::Mitigation;
 use crate::training::{Curation, Decision, Trainer, TrainingBatch, TrainingGroup};
-use crate::training::{TrainingPlan, TrainingSet};
+use crate::training::{TrainingPlan, TrainingRun, TrainingSet};
 use crate::view::{read4, tensor, tensor_mut};
 
 struct LocalMitigation<M>(M);
@@ -48,8 +48,8 @@ impl<M: Mitigation> abi::Mitigation for LocalMitigation<M> {
         })
     }
 
-    fn plan(&self, shape: ImageShape) -> AbiResult<TrainingPlan> {
-        guard(|| self.0.plan(shape))
+    fn plan(&self, run: TrainingRun) -> AbiResult<TrainingPlan> {
+        guard(|| self.0.plan(run))
     }
 
     fn batch(
@@ -75,6 +75,14 @@ impl<M: Mitigation> abi::Mitigation for LocalMitigation<M> {
             self.0
                 .after_step(step, index.as_slice(), sigma.as_slice(), loss.as_slice())
         })
+    }
+
+    fn state(&self) -> AbiResult<RVec<u8>> {
+        guard(|| Ok(self.0.state()?.into()))
+    }
+
+    fn restore(&self, state: RSlice<'_, u8>) -> AbiResult<()> {
+        guard(|| self.0.restore(state.as_slice()))
     }
 
     fn wrapped_info(&self, inner: abi_info::ModelInfo) -> AbiResult<abi_info::ModelInfo> {
@@ -160,9 +168,9 @@ impl Mitigation for RemoteMitigation {
         })
     }
 
-    fn plan(&self, shape: ImageShape) -> Result<TrainingPlan> {
-        let plan = open(self.inner.plan(shape))?;
-        // The plan is constant for a shape, and `batch` needs it to check what comes back.
+    fn plan(&self, run: TrainingRun) -> Result<TrainingPlan> {
+        let plan = open(self.inner.plan(run))?;
+        // The number is constant for a run, and `batch` needs it to check what comes back.
         let _ = self.extra_channels.set(plan.extra_channels as usize);
         Ok(plan)
     }
@@ -188,6 +196,14 @@ impl Mitigation for RemoteMitigation {
             self.inner
                 .after_step(step, index.into(), sigma.into(), loss.into()),
         )
+    }
+
+    fn state(&self) -> Result<Vec<u8>> {
+        Ok(open(self.inner.state())?.into())
+    }
+
+    fn restore(&self, state: &[u8]) -> Result<()> {
+        open(self.inner.restore(state.into()))
     }
 
     fn wrapped_info(&self, inner: ModelInfo) -> ModelInfo {
