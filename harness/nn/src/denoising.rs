@@ -209,6 +209,7 @@ impl Task for Denoising {
         self.plan.clip_per_example.map(|clip| Privacy {
             clip,
             noise_multiplier: self.plan.noise_multiplier,
+            rows: self.plan.draws_per_example,
         })
     }
 

@@ -31,18 +31,7 @@ impl LossLog {
     /// Continues the log of a run after `step` steps: later rows go.
     pub(crate) fn open(folder: &Path, step: u64) -> Result<Self, Error> {
         let header = "step,loss,learning_rate,gradient_norm";
-        let table = Table::open(folder.join(Self::NAME), header, step)?;
-        match table.rows == step {
-            true => Ok(Self(table)),
-            false => Err(Error::Checkpoint {
-                what: format!(
-                    "expected the rows of the {step} steps of the checkpoint, got {}; delete the \
-                     checkpoint to start again",
-                    table.rows
-                ),
-                path: table.path,
-            }),
-        }
+        Table::open(folder.join(Self::NAME), header, step, Some(step)).map(Self)
     }
 
     pub(crate) fn row(
@@ -66,7 +55,7 @@ impl WatchLog {
 
     pub(crate) fn open(folder: &Path, step: u64) -> Result<Self, Error> {
         let header = "step,figure,value,low,high";
-        Table::open(folder.join(Self::NAME), header, step).map(Self)
+        Table::open(folder.join(Self::NAME), header, step, None).map(Self)
     }
 
     pub(crate) fn rows(&mut self, step: u64, figures: &[Figure]) -> Result<(), Error> {
@@ -100,12 +89,12 @@ fn or_empty(value: Option<f64>) -> String {
 struct Table {
     path: PathBuf,
     file: File,
-    rows: u64,
 }
 
 impl Table {
-    /// Keeps the whole rows up to `step`; a row that was cut off, and what follows, goes.
-    fn open(path: PathBuf, header: &str, step: u64) -> Result<Self, Error> {
+    /// Keeps the whole rows up to `step`; a row that was cut off, and what follows, goes. Refuses
+    /// a file with another number of rows up to there, where that is known, and leaves it.
+    fn open(path: PathBuf, header: &str, step: u64, expected: Option<u64>) -> Result<Self, Error> {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -130,6 +119,13 @@ impl Table {
                 (kept, rows) = (kept + line.len(), rows + 1);
             }
         }
+        if let Some(expected) = expected.filter(|expected| *expected != rows) {
+            let what = format!(
+                "expected the rows of the {expected} steps of the checkpoint, got {rows}; delete \
+                 the checkpoint to start again"
+            );
+            return Err(Error::Checkpoint { path, what });
+        }
         let open = || -> io::Result<File> {
             let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
             file.set_len(kept as u64)?;
@@ -139,7 +135,7 @@ impl Table {
             Ok(file)
         };
         match open() {
-            Ok(file) => Ok(Self { path, file, rows }),
+            Ok(file) => Ok(Self { path, file }),
             Err(source) => Err(Error::Io {
                 doing: "write",
                 path,
@@ -150,7 +146,6 @@ impl Table {
 
     fn row(&mut self, row: &str) -> Result<(), Error> {
         let written = self.file.write_all(format!("{row}\n").as_bytes());
-        self.rows += 1;
         written.map_err(|source| self.failed(source))
     }
 
@@ -192,6 +187,12 @@ mod tests {
             log.row(step, Some(1.0 / step as f64), 1e-3, 2.5).unwrap();
         }
         assert_eq!(fs::read_to_string(&path).unwrap(), whole);
+        // The row after the checkpoint's was cut off, and reads as an earlier one.
+        let ten: String = whole.split_inclusive('\n').take(11).collect();
+        fs::write(&path, format!("{ten}1")).unwrap();
+        LossLog::open(folder.path(), 10).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), ten);
+        fs::write(&path, &whole).unwrap();
         // A row is missing: the checkpoint is of another log.
         let error = LossLog::open(folder.path(), 13).err().unwrap().to_string();
         assert!(error.contains("of the 13 steps"), "{error}");

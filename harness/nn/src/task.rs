@@ -99,6 +99,8 @@ pub struct Privacy {
     pub clip: f64,
     /// 0 or more.
     pub noise_multiplier: f64,
+    /// Rows that an example commonly has: more of them in one pass would be empty.
+    pub rows: usize,
 }
 
 /// Whether training goes on.

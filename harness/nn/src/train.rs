@@ -151,13 +151,15 @@ pub fn train(
     if let Some(end) = end {
         return Ok(trained(at, end));
     }
-    let step = Step::new(
-        |rows| task.loss(rows),
-        &at.weights,
-        machine.runtime,
-        &options,
-    )?;
-    let gradients = Gradients::new(step, task.privacy(), machine.threads);
+    let privacy = task.privacy();
+    let most = privacy.map_or(usize::MAX, |privacy| privacy.rows.max(1));
+    let options = SessionOptions {
+        microbatch: training.microbatch.min(most),
+        ..options
+    };
+    let loss = |rows| task.loss(rows);
+    let step = Step::new(loss, &at.weights, machine.runtime, &options)?;
+    let gradients = Gradients::new(step, privacy, machine.threads);
     Loop {
         training,
         task,

@@ -17,6 +17,7 @@ pub struct Training {
     #[serde(default = "batch")]
     pub batch: usize,
     /// Rows in one pass: 32, so that two threads share a batch of 64. Smaller takes less memory.
+    /// Under differential privacy the rows of one example, if those are fewer.
     #[serde(default = "microbatch")]
     pub microbatch: usize,
     /// Seed of everything random: 0.

@@ -337,7 +337,8 @@ impl Objective for Faulty {
 
 #[test]
 fn what_an_objective_makes_is_checked() {
-    let faults: [(fn(&mut Graded), &str); 8] = [
+    type Fault = (fn(&mut Graded), &'static str);
+    let faults: [Fault; 8] = [
         (
             |group| group.row[1] = 4,
             "row: expected a row below 4, got 4",

@@ -114,6 +114,7 @@ fn a_damaged_checkpoint_or_log_is_not_continued() {
     )
     .unwrap();
     assert!(refused(&go).contains("the rows of the 8 steps of the checkpoint, got 3"));
+    assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 4);
     fs::write(&log, &text).unwrap();
 
     let other_seed = Training {

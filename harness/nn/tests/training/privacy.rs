@@ -142,7 +142,12 @@ fn noise_has_its_deviation_and_its_seed() {
             "{norm} and {expected}"
         );
     }
-    assert!(log.windows(2).all(|pair| pair[0].1 != pair[1].1));
+    // Each step has noise of its own: the same would give norms within 0.5 % of each other.
+    let norms = log.iter().map(|(_, norm)| norm / expected);
+    let (least, most_seen) = norms.fold((f64::MAX, 0.0), |(least, most), norm: f64| {
+        (norm.min(least), norm.max(most))
+    });
+    assert!(most_seen - least > 0.01, "{least} to {most_seen}");
     assert_eq!(trained(&private(most, multiplier, 1), 2, 0).0, weights);
     assert_ne!(trained(&private(most, multiplier, 1), 1, 1).0, weights);
 }
