@@ -25,6 +25,11 @@ pub enum Network {
 /// D = c_skip x + c_out F(c_in x; ln(sigma) / 4) with c_skip = sd^2 / (sigma^2 + sd^2), c_out =
 /// sigma sd / sqrt(sigma^2 + sd^2), c_in = 1 / sqrt(sigma^2 + sd^2) (Karras et al. 2022, table 1).
 /// Extra channels stand behind x and are not scaled.
+///
+/// Where extra channels are masks and a mask is 0, x says nothing and the skip connection would
+/// carry nothing: there the network is preconditioned as at sigma = infinity, c_skip 0 and c_out sd,
+/// and the square error is weighted by 1 / sd^2. Plain preconditioning would ask F for x0 / c_out,
+/// which grows without bound as sigma falls.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Denoiser {
     /// F.
@@ -33,6 +38,8 @@ pub struct Denoiser {
     pub shape: [usize; 3],
     /// Channels that a mitigation adds.
     pub extra_channels: usize,
+    /// Whether the extra channels are keep-masks in 0..=1, one for all channels or one each.
+    pub masked: bool,
     /// Number of classes; the label that equals it is the null class. 0 for none.
     pub classes: usize,
     /// Standard deviation of the training pixels, sd.
@@ -84,6 +91,12 @@ impl Denoiser {
         ((sigma * sigma + data * data) / (sigma * data).powi(2)) as f32
     }
 
+    /// Weight of the square error of D where a mask is 0: the limit of [`Self::loss_weight`] at
+    /// sigma = infinity, 1 / sd^2.
+    pub fn hidden_loss_weight(&self) -> f32 {
+        f64::from(self.sigma_data).powi(-2) as f32
+    }
+
     /// D of `rows` rows, with the weights as inputs: [`names::SAMPLE`], [`names::SIGMA`],
     /// [`names::CLASS_LABELS`] where there are classes, to [`names::OUT_SAMPLE`].
     ///
@@ -125,8 +138,21 @@ impl Denoiser {
         Ok(one.model_for_any(&other, "batch")?)
     }
 
+    fn check_masks(&self) -> Result<(), Error> {
+        let channels = self.shape[0];
+        if !self.masked || self.extra_channels == 1 || self.extra_channels == channels {
+            return Ok(());
+        }
+        Err(Error::Configuration {
+            key: "extra_channels",
+            expected: format!("1 mask, or {channels}: one a channel"),
+            got: self.extra_channels.to_string(),
+        })
+    }
+
     fn build<'a>(&self, rows: usize, weights: Weights<'a>) -> Result<(Layers<'a>, Value), Error> {
         let [channels, height, width] = self.shape;
+        self.check_masks()?;
         let mut layers = Layers::new("denoiser", weights)?;
         let taken = [rows, channels + self.extra_channels, height, width];
         let sample = layers.graph.input(names::SAMPLE, Element::F32, &taken)?;
@@ -152,9 +178,11 @@ impl Denoiser {
         let sum = graph.add(square, data_square)?;
         let root = graph.op("Sqrt", &[sum])?;
         let mut scaled = graph.div(x, root)?;
+        let mut mask = None;
         if self.extra_channels > 0 {
             let extra = of_image(graph, channels, channels + self.extra_channels)?;
             scaled = graph.concat(&[scaled, extra], 1)?;
+            mask = self.masked.then_some(extra);
         }
         let level = graph.op("Log", &[sigma])?;
         let level = graph.scale(level, 0.25)?;
@@ -172,6 +200,15 @@ impl Denoiser {
         let skip = graph.div(data_square, sum)?;
         let out = graph.scale(sigma, data)?;
         let out = graph.div(out, root)?;
+        let (skip, out) = match mask {
+            None => (skip, out),
+            Some(mask) => {
+                let data = graph.scalar_like(sigma, data)?;
+                let beyond = graph.sub(out, data)?;
+                let beyond = graph.mul(mask, beyond)?;
+                (graph.mul(mask, skip)?, graph.add(beyond, data)?)
+            }
+        };
         let kept = graph.mul(x, skip)?;
         let made = graph.mul(f, out)?;
         let denoised = graph.add(kept, made)?;

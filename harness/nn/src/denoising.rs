@@ -299,6 +299,10 @@ fn check_plan(plan: &Plan, denoiser: &Denoiser) -> Result<(), Error> {
             plan.extra_channels,
         ));
     }
+    if plan.masked != denoiser.masked {
+        let expected = format!("{}, as the denoiser has it", denoiser.masked);
+        return Err(configuration("masked", &expected, plan.masked));
+    }
     if plan.draws_per_example == 0 {
         return Err(configuration("draws_per_example", "1 or more", 0));
     }

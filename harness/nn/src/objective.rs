@@ -3,13 +3,15 @@
 use ndarray::{Array4, ArrayView4, Axis};
 
 use crate::error::Error;
-use crate::task::{Decision, Which};
+use crate::task::{Decision, Which, no_state};
 
 /// What the loop arranges for an objective.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
     /// Channels behind the image's own; not scaled by c_in.
     pub extra_channels: usize,
+    /// Whether these are keep-masks: [`crate::Denoiser::masked`].
+    pub masked: bool,
     /// Clip each example's gradient to this norm: [`crate::Privacy`].
     pub clip_per_example: Option<f64>,
     /// Standard deviation of the gradient noise, as a multiple of the clip.
@@ -25,6 +27,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             extra_channels: 0,
+            masked: false,
             clip_per_example: None,
             noise_multiplier: 0.0,
             poisson: false,
@@ -142,8 +145,8 @@ pub trait Objective: Send + Sync {
     ///
     /// # Errors
     /// A state that is not its own.
-    fn restore(&self, _state: &[u8]) -> Result<(), Error> {
-        Ok(())
+    fn restore(&self, state: &[u8]) -> Result<(), Error> {
+        no_state(state)
     }
 }
 

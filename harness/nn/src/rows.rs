@@ -35,8 +35,18 @@ pub(crate) fn assemble(
         extend(&mut target, each.target.index_axis(row, place), flip);
         let start = weight.len();
         extend(&mut weight, each.weight.index_axis(row, place), flip);
-        let level = denoiser.loss_weight(sigma);
-        weight[start..].iter_mut().for_each(|value| *value *= level);
+        let shown = denoiser.loss_weight(sigma);
+        let weights = &mut weight[start..];
+        if denoiser.masked {
+            // The masks are the channels of the sample behind the image, as many or one for all.
+            let hidden = denoiser.hidden_loss_weight();
+            let masks = &sample[sample.len() - denoiser.extra_channels * pixels..];
+            for (value, mask) in weights.iter_mut().zip(masks.iter().cycle()) {
+                *value *= mask * shown + (1.0 - mask) * hidden;
+            }
+        } else {
+            weights.iter_mut().for_each(|value| *value *= shown);
+        }
         sigmas.push(sigma);
     }
     let mut group = Group::default();

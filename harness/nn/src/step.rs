@@ -93,12 +93,12 @@ impl Step {
             feeds.push(Feed::constant(&each.name, values));
         }
         let gradients: Vec<&str> = self.gradients.iter().map(String::as_str).collect();
-        let (each, sums) = self
+        let summed = self
             .sessions
             .run_summed(rows, &feeds, &[names::LOSS], &gradients)?;
-        let losses = each.into_iter().flatten().collect();
+        let losses = summed.each.into_iter().flatten().collect();
         let mut gradient = parameters.zeros();
-        for (each, sum) in gradient.list.iter_mut().zip(sums) {
+        for (each, sum) in gradient.list.iter_mut().zip(summed.sums) {
             each.values = sum.into_raw_vec_and_offset().0;
         }
         Ok((losses, gradient))

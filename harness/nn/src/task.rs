@@ -65,8 +65,18 @@ pub trait Task: Send + Sync {
     ///
     /// # Errors
     /// A state that is not its own.
-    fn restore(&self, _state: &[u8]) -> Result<(), Error> {
-        Ok(())
+    fn restore(&self, state: &[u8]) -> Result<(), Error> {
+        no_state(state)
+    }
+}
+
+/// Refuses a state where none was kept.
+pub(crate) fn no_state(state: &[u8]) -> Result<(), Error> {
+    match state.len() {
+        0 => Ok(()),
+        bytes => Err(Error::Task(format!(
+            "state of the training task: expected none, got {bytes} bytes"
+        ))),
     }
 }
 

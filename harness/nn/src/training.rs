@@ -16,7 +16,7 @@ pub struct Training {
     /// Examples a step: 64.
     #[serde(default = "batch")]
     pub batch: usize,
-    /// Rows in one pass: 32, so that two threads share a batch of 64. Smaller takes less memory.
+    /// Rows in one pass: 16. Passes run side by side, and fewer rows take less memory.
     /// Under differential privacy the rows of one example, if those are fewer.
     #[serde(default = "microbatch")]
     pub microbatch: usize,
@@ -48,7 +48,7 @@ fn batch() -> usize {
 }
 
 fn microbatch() -> usize {
-    32
+    16
 }
 
 fn decay() -> f64 {

@@ -56,6 +56,7 @@ fn the_first_six_losses_are_pytorchs_to_four_decimals() {
         network: Network::Unet(network),
         shape: [2, 8, 8],
         extra_channels: 0,
+        masked: false,
         classes: 3,
         sigma_data: 0.5,
     };

@@ -11,6 +11,7 @@ fn denoiser(network: Network, shape: [usize; 3], extra: usize, classes: usize) -
         network,
         shape,
         extra_channels: extra,
+        masked: false,
         classes,
         sigma_data: 0.5,
     }

@@ -38,4 +38,4 @@ pub use library::{Found, Library};
 pub use port::{Element, Port};
 pub use runtime::{ModelSource, Runtime};
 pub use search::{Search, attempts, find};
-pub use sessions::{SessionOptions, Sessions};
+pub use sessions::{SessionOptions, Sessions, Summed};

@@ -46,6 +46,15 @@ pub struct Sessions {
     pool: Vec<Mutex<Session>>,
 }
 
+/// What [`Sessions::run_summed`] gives, in the order in which it was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summed {
+    /// Outputs with one entry a row, `[rows, ...]`.
+    pub each: Vec<ArrayD<f32>>,
+    /// Outputs added over the microbatches.
+    pub sums: Vec<ArrayD<f32>>,
+}
+
 /// The outputs of one microbatch, and which one it was.
 type Part = (usize, Result<Vec<ArrayD<f32>>, Error>);
 
@@ -169,7 +178,7 @@ impl Sessions {
         inputs: &[Feed<'_>],
         each: &[&str],
         summed: &[&str],
-    ) -> Result<(Vec<ArrayD<f32>>, Vec<ArrayD<f32>>), Error> {
+    ) -> Result<Summed, Error> {
         let outputs = [each, summed].concat();
         let mut parts = self.parts(rows, inputs, &outputs)?;
         let joined = |place: usize| self.join(rows, outputs[place], place, &parts);
@@ -189,7 +198,7 @@ impl Sessions {
                 *sum += &part;
             }
         }
-        Ok((joined, sums))
+        Ok(Summed { each: joined, sums })
     }
 
     /// The outputs of every microbatch, in their order.

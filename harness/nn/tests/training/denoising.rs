@@ -118,6 +118,7 @@ impl Objective for Traced {
     fn plan(&self) -> Plan {
         Plan {
             extra_channels: 1,
+            masked: false,
             ..Plan::default()
         }
     }
@@ -153,6 +154,7 @@ fn flips_come_after_the_objective_and_turn_all_of_a_row() {
     let data = images(6);
     let denoiser = Denoiser {
         extra_channels: 1,
+        masked: false,
         ..mlp()
     };
     let drawing = Drawing {
@@ -197,6 +199,22 @@ fn flips_come_after_the_objective_and_turn_all_of_a_row() {
         flipped > count / 2 && flipped < 2 * count - count / 2,
         "{flipped}"
     );
+}
+
+#[test]
+fn every_step_flips_other_rows() {
+    let data = images(6);
+    let flips = |step| -> Vec<bool> {
+        let batch = batch(&plain(), &draw(step, 40));
+        let flipped = |(place, index): (usize, &u64)| {
+            let image = data.index.iter().position(|each| each == index).unwrap();
+            let image = data.images.index_axis(Axis(0), image);
+            row(&batch, names::TARGET, place) != image.iter().copied().collect::<Vec<_>>()
+        };
+        batch.index.iter().enumerate().map(flipped).collect()
+    };
+    assert_ne!(flips(0), flips(1));
+    assert_eq!(flips(0), flips(0));
 }
 
 #[test]
@@ -418,6 +436,7 @@ fn what_makes_no_sense_is_refused() {
     assert!(
         planned(Plan {
             extra_channels: 1,
+            masked: false,
             ..plan
         })
         .starts_with("extra_channels: expected 0")

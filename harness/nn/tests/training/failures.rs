@@ -91,6 +91,26 @@ fn a_loss_or_gradient_that_is_not_finite_keeps_the_last_checkpoint() {
 }
 
 #[test]
+fn weights_that_are_not_finite_do_not_replace_a_checkpoint() {
+    let mut last = training(1);
+    last.optimiser.learning_rate = 1e39;
+    let folder = tempfile::tempdir().unwrap();
+    let error = Go::new(folder.path(), &last).run(&plain()).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::NotFinite {
+                step: 0,
+                what: "weight",
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(!folder.path().join(CHECKPOINT).exists());
+}
+
+#[test]
 fn a_damaged_checkpoint_or_log_is_not_continued() {
     let training = training(12);
     let folder = tempfile::tempdir().unwrap();

@@ -178,6 +178,12 @@ fn what_an_objective_remembers_is_continued() {
     let again = Go::new(folder.path(), &training).run(&task(DropEasy::default()));
     assert_eq!(again.unwrap().0, whole);
     assert!(files(folder.path()) == expected);
+    // A state is not dropped where nothing takes it.
+    let error = Go::new(folder.path(), &training).run(&plain()).unwrap_err();
+    assert!(
+        error.to_string().contains("expected none, got 4 bytes"),
+        "{error}"
+    );
 }
 
 #[test]

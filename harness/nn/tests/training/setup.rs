@@ -27,6 +27,7 @@ pub(crate) fn mlp() -> Denoiser {
         network: Network::Mlp(network),
         shape: [1, 4, 4],
         extra_channels: 0,
+        masked: false,
         classes: 0,
         sigma_data: 0.5,
     }
