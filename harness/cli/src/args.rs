@@ -30,10 +30,10 @@ pub(crate) struct Global {
     /// Cells and sessions at once [default: the cores there are]
     #[arg(long, short, global = true, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
-    /// Seed in place of the suite's
+    /// Seed in place of the suite's, or the recipe's
     #[arg(long, global = true, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Where results go, each suite's in a folder of its name
+    /// Where results go, each suite's in a folder of its name; training works in `training/NAME`
     #[arg(long, global = true, value_name = "DIR", default_value = "results", value_hint = ValueHint::DirPath)]
     pub(crate) out: PathBuf,
     /// A plugin library to load; may be given again
@@ -79,6 +79,8 @@ pub(crate) enum Verb {
     Plan(SuiteArg),
     /// Say everything for which a run of a suite would be refused, without running it
     Check(SuiteArg),
+    /// Train a network from a recipe and write its model folder; again to go on
+    Train(TrainArgs),
     /// List what there is
     List {
         /// What to list [default: all of it]
@@ -120,6 +122,19 @@ pub(crate) struct LeaderboardArgs {
     /// Results folders of others whose cells are joined
     #[arg(long, value_name = "DIR", num_args = 1.., value_hint = ValueHint::DirPath)]
     pub(crate) merge: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// A recipe file, or the name of one in `benchmarks/recipes`
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) recipe: PathBuf,
+    /// Where the model folder goes [default: `models/NAME` in the folder of benchmarks]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) to: Option<PathBuf>,
+    /// Begin anew, whatever is there
+    #[arg(long)]
+    pub(crate) restart: bool,
 }
 
 /// What can be listed.

@@ -1,5 +1,6 @@
 //! A run as it goes: bars on a terminal, lines elsewhere.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,7 @@ use crate::talk;
 
 const WHOLE: u64 = 1000;
 const ALL: &str = "{msg} {bar:32} {elapsed} gone{left}";
+const STEPS: &str = "{pos}/{len} steps {bar:32} {msg}, {per_sec}, {elapsed} gone{left}";
 const CELL: &str = "  {percent:>3} %  {wide_msg}";
 
 /// What is shown of a run.
@@ -132,6 +134,45 @@ impl Progress {
     }
 }
 
+/// What is shown of a network in training.
+pub(crate) struct Steps {
+    bar: ProgressBar,
+    /// Whether a step was shown: the first one sets where the bar begins.
+    begun: Cell<bool>,
+}
+
+impl Steps {
+    pub(crate) fn new(global: &Global) -> Self {
+        if global.quiet {
+            talk::BARS.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        let begun = Cell::new(false);
+        let bar = talk::BARS.add(ProgressBar::no_length());
+        Self { bar, begun }
+    }
+
+    /// Takes that a step was done.
+    pub(crate) fn on(&self, progress: eidetic_harness::train::Progress) {
+        if !self.begun.replace(true) {
+            self.bar.set_length(progress.steps);
+            self.bar.set_style(style(STEPS).with_key("left", left));
+            self.bar.set_position(progress.step - 1);
+            self.bar.reset_eta();
+            self.bar.reset_elapsed();
+            self.bar.enable_steady_tick(Duration::from_millis(250));
+        }
+        self.bar.set_position(progress.step);
+        if let Some(loss) = progress.loss {
+            self.bar.set_message(format!("loss {loss:.4}"));
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 fn style(template: &str) -> ProgressStyle {
     // A test takes every template; a wrong one costs its look and nothing else.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -151,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_templates_are_templates() {
-        for template in [ALL, CELL] {
+        for template in [ALL, CELL, STEPS] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

@@ -64,27 +64,16 @@ impl<'a> Setup<'a> {
 
     /// The file that a path or a name stands for.
     pub(crate) fn suite_file(&self, named: &Path) -> Result<PathBuf, Failure> {
-        let name = named.to_string_lossy();
-        let is_name = named.components().count() == 1
-            && named.extension().is_none()
-            && !named.is_file()
-            && name != "."
-            && name != "..";
-        if !is_name {
-            return Ok(named.to_owned());
-        }
-        let suites = suites(&self.benchmarks);
-        match suites.iter().find(|(there, _)| *there == name) {
-            Some((_, path)) => Ok(path.clone()),
-            None => {
-                let names = suites.iter().map(|(name, _)| name.as_str());
-                let tail = allowed_and_nearest(&name, names);
-                Err(
-                    Failure::bad_input(anyhow!("unknown suite \"{name}\"{tail}"))
-                        .hint("a suite of your own is named by its file, such as ./mine.yaml"),
-                )
-            }
-        }
+        file_of("suite", suites(&self.benchmarks), named)
+    }
+
+    /// As [`Setup::suite_file`], of a recipe.
+    pub(crate) fn recipe_file(&self, named: &Path) -> Result<PathBuf, Failure> {
+        file_of(
+            "recipe",
+            yaml_files(&self.benchmarks.join("recipes")),
+            named,
+        )
     }
 
     /// Every cell of a suite.
@@ -108,7 +97,7 @@ impl<'a> Setup<'a> {
     }
 
     /// ONNX Runtime as a cell's spec has it; looked for when a suite first needs it.
-    fn runtime(&self) -> Result<RuntimeSpec, String> {
+    pub(crate) fn runtime(&self) -> Result<RuntimeSpec, String> {
         let library = self.library().map_err(|error| error.to_string())?;
         let device = self.global.device;
         if device != Device::Cpu {
@@ -129,7 +118,8 @@ impl<'a> Setup<'a> {
         })
     }
 
-    fn library(&self) -> Result<&Library, eidetic_runtime::Error> {
+    /// The ONNX Runtime that the flags stand for.
+    pub(crate) fn library(&self) -> Result<&Library, eidetic_runtime::Error> {
         if let Some(library) = self.library.get() {
             return Ok(library);
         }
@@ -162,10 +152,39 @@ pub(crate) fn search(global: &Global) -> Search {
     }
 }
 
+/// The file that a path or the name of one of `there` stands for.
+fn file_of(what: &str, there: Vec<(String, PathBuf)>, named: &Path) -> Result<PathBuf, Failure> {
+    let name = named.to_string_lossy();
+    let is_name = named.components().count() == 1
+        && named.extension().is_none()
+        && !named.is_file()
+        && name != "."
+        && name != "..";
+    if !is_name {
+        return Ok(named.to_owned());
+    }
+    match there.iter().find(|(there, _)| *there == name) {
+        Some((_, path)) => Ok(path.clone()),
+        None => {
+            let names = there.iter().map(|(name, _)| name.as_str());
+            let tail = allowed_and_nearest(&name, names);
+            let unknown = anyhow!("unknown {what} \"{name}\"{tail}");
+            Err(Failure::bad_input(unknown).hint(format!(
+                "a {what} of your own is named by its file, such as ./mine.yaml"
+            )))
+        }
+    }
+}
+
 /// Name and file of the suites of a folder of benchmarks, by name.
 pub(crate) fn suites(benchmarks: &Path) -> Vec<(String, PathBuf)> {
-    let files = std::fs::read_dir(benchmarks.join("suites"));
-    let mut suites: Vec<(String, PathBuf)> = files
+    yaml_files(&benchmarks.join("suites"))
+}
+
+/// Name and file of every YAML file in a folder, by name.
+fn yaml_files(folder: &Path) -> Vec<(String, PathBuf)> {
+    let files = std::fs::read_dir(folder);
+    let mut found: Vec<(String, PathBuf)> = files
         .into_iter()
         .flatten()
         .flatten()
@@ -173,8 +192,8 @@ pub(crate) fn suites(benchmarks: &Path) -> Vec<(String, PathBuf)> {
         .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
         .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path)))
         .collect();
-    suites.sort();
-    suites
+    found.sort();
+    found
 }
 
 fn refused(errors: &SuiteErrors) -> Failure {

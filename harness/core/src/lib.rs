@@ -12,4 +12,5 @@ pub mod score;
 pub mod service;
 pub mod suggest;
 pub mod suite;
+pub mod train;
 pub mod yaml;

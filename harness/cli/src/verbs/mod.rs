@@ -11,6 +11,7 @@ mod list;
 mod man;
 mod plan;
 mod run;
+mod train;
 
 pub(crate) use cell::{CELL, work_on_cell};
 pub(crate) use dispatch::dispatch;

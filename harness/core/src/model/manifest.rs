@@ -12,7 +12,7 @@ use super::convention::Prediction;
 use crate::yaml::{self, Document, LocatedError, Node, Value};
 
 /// The version of the manifest's format.
-pub(super) const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 
 /// A `model.yaml`. Unknown and duplicate keys are refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +52,9 @@ pub struct Manifest {
     /// The training mitigation whose sampling stage wraps this model innermost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mitigation: Option<String>,
+    /// What that mitigation is configured with; its defaults where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mitigation_options: Option<serde_json::Map<String, serde_json::Value>>,
     /// The sampler to use where a suite names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampler: Option<SamplerKind>,
@@ -119,6 +122,37 @@ impl Manifest {
     pub const NETWORK: &'static str = "unet/model.onnx";
     /// Where the noise schedule is; EDM models have none.
     pub const SCHEDULE: &'static str = "scheduler/scheduler_config.json";
+
+    /// The manifest of a denoiser of EDM in pixel space, sigma 0.002 to 80, without title, licence
+    /// and files.
+    pub fn edm(
+        name: &str,
+        shape: [usize; 3],
+        sigma_data: f64,
+        training: TrainingStatement,
+    ) -> Self {
+        Self {
+            version: VERSION,
+            name: name.to_owned(),
+            title: String::new(),
+            licence: String::new(),
+            prediction: Prediction::Edm,
+            shape: shape.map(|size| size as u32),
+            range: [-1.0, 1.0],
+            sigma_data,
+            sigma_min: Some(0.002),
+            sigma_max: Some(80.0),
+            classes: None,
+            null_class: None,
+            extra_channels: 0,
+            mitigation: None,
+            mitigation_options: None,
+            sampler: None,
+            clean_twin: None,
+            training,
+            files: Vec::new(),
+        }
+    }
 
     /// Reads and checks `folder/model.yaml`.
     ///
@@ -207,6 +241,11 @@ impl Manifest {
                 "expected the key mitigation beside {} extra channels, to say what fills them",
                 self.extra_channels
             ),
+        )?;
+        expect(
+            self.mitigation_options.is_none() || self.mitigation.is_some(),
+            "mitigation_options",
+            "expected the key mitigation beside it, got none".to_owned(),
         )?;
         self.training.check()?;
         self.check_files()

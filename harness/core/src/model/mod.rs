@@ -28,6 +28,7 @@ mod vjp;
 mod vjp_limits_tests;
 #[cfg(test)]
 mod vjp_tests;
+mod write;
 
 pub use convention::Prediction;
 pub use error::Error;
@@ -36,3 +37,4 @@ pub use manifest::{ListedFile, Manifest, TrainedOn, TrainingStatement};
 pub use memorizer::{MemorizerFolder, write_memorizer_folder};
 pub use onnx::OnnxModel;
 pub use schedule::{Schedule, ZERO_SNR_ALPHA_BAR};
+pub use write::{FolderContent, check_model_place, write_model_folder};

@@ -21,4 +21,5 @@ pub use engine::{Engine, Event, Summary};
 pub use error::Error;
 pub use job::{Environment, Job, Outcome};
 pub use lock::lock;
+pub(crate) use training::TrainingData;
 pub use worker::work;

@@ -102,7 +102,9 @@ fn open(job: &Job, registry: &Registry, folder: ModelFolder) -> Result<Served, S
                 id: id.clone(),
                 version: plugin.registration.version.to_string(),
                 sha256: plugin.sha256.clone(),
-                options: plugin.resolve(&serde_json::json!({}))?,
+                options: plugin.resolve(&serde_json::Value::Object(
+                    manifest.mitigation_options.clone().unwrap_or_default(),
+                ))?,
                 stages: None,
             })
         }

@@ -46,6 +46,21 @@ impl TrainingData {
         &self.images
     }
 
+    /// One label an image, where the data have labels.
+    pub(crate) fn labels(&self) -> Option<&[i64]> {
+        self.labels.as_deref()
+    }
+
+    /// Identity of each image.
+    pub(crate) fn index(&self) -> &[u64] {
+        &self.index
+    }
+
+    /// Number of classes of the labels.
+    pub(crate) fn classes(&self) -> u64 {
+        self.classes
+    }
+
     /// C, H, W.
     pub(crate) fn shape(&self) -> [usize; 3] {
         self.shape

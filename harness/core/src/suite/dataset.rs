@@ -1,6 +1,6 @@
 //! Dataset entries.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::label::{Labelled, with_details};
@@ -26,7 +26,8 @@ pub struct DatasetEntry {
 }
 
 /// The keys of a split that a suite sets; those left out are the dataset's own.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct SplitOverride {
     /// Images that models are trained on; at least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
