@@ -46,7 +46,7 @@ fn main() -> Result<()> {
         sigma_data: 0.5,
     };
     let parameters = denoiser.initial(0)?.count();
-    let task = Denoising::new(denoiser, images, Drawing::default(), Arc::new(Plain))?;
+    let task = Denoising::new(denoiser, Drawing::default(), images, Arc::new(Plain))?;
     let library = find(&Search::default()).context("the bench needs ONNX Runtime")?;
     let folder = tempfile::tempdir()?;
     let (mut losses, mut seconds) = (Vec::new(), Vec::new());

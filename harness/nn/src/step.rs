@@ -8,7 +8,7 @@ use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 use crate::denoiser::names;
 use crate::error::Error;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameter, Parameters};
 
 /// The compiled gradient of a loss.
 ///
@@ -60,7 +60,7 @@ impl Step {
             .map(|each| value(&each.name))
             .collect::<Result<_, _>>()?;
         let bytes = encode(&gradient(&loss, &[output], &wrt)?.model()?);
-        let gradient = |each: &crate::Parameter| format!("gradient.{}", each.name);
+        let gradient = |each: &Parameter| format!("gradient.{}", each.name);
         Ok(Self {
             sessions: runtime.open(ModelSource::Bytes(&bytes), options)?,
             gradients: parameters.list.iter().map(gradient).collect(),
@@ -97,11 +97,13 @@ impl Step {
             .sessions
             .run_summed(rows, &feeds, &[names::LOSS], &gradients)?;
         let losses = summed.each.into_iter().flatten().collect();
-        let mut gradient = parameters.zeros();
-        for (each, sum) in gradient.list.iter_mut().zip(summed.sums) {
-            each.values = sum.into_raw_vec_and_offset().0;
-        }
-        Ok((losses, gradient))
+        let gradient = |(each, sum): (&Parameter, ArrayD<f32>)| Parameter {
+            name: each.name.clone(),
+            shape: each.shape.clone(),
+            values: sum.into_raw_vec_and_offset().0,
+        };
+        let list = parameters.list.iter().zip(summed.sums).map(gradient);
+        Ok((losses, Parameters { list: list.collect() }))
     }
 }
 
