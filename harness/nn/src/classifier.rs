@@ -7,6 +7,7 @@ use crate::denoiser::names;
 use crate::error::Error;
 use crate::layers::{Layers, Weights};
 use crate::parameters::{Parameters, Wanted};
+use crate::preconditioning::Preconditioning;
 use crate::resnet::ResNet;
 
 /// A classifier of images `[C, H, W]` at any noise level.
@@ -107,16 +108,9 @@ impl Classifier {
         let taken = [&[rows], self.shape.as_slice()].concat();
         let sample = layers.graph.input(names::SAMPLE, Element::F32, &taken)?;
         let sigma = layers.graph.input(names::SIGMA, Element::F32, &[rows])?;
-        let column = layers.reshape(sigma, &[-1, 1, 1, 1])?;
-        let graph = &mut layers.graph;
-        let square = graph.mul(column, column)?;
-        let data_square = graph.scalar_like(column, f64::from(self.sigma_data).powi(2))?;
-        let sum = graph.add(square, data_square)?;
-        let root = graph.op("Sqrt", &[sum])?;
-        let x = graph.div(sample, root)?;
-        let level = graph.op("Log", &[column])?;
-        let level = graph.scale(level, 0.25)?;
-        let level = layers.reshape(level, &[-1, 1])?;
+        let edm = Preconditioning::of(&mut layers, sigma, self.sigma_data)?;
+        let x = edm.scaled(&mut layers, sample)?;
+        let level = edm.level(&mut layers)?;
         let logits = self.network.build(&mut layers, x, level, self.classes)?;
         Ok((layers, logits))
     }

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::layers::{Layers, Weights};
 use crate::mlp::Mlp;
 use crate::parameters::{Parameters, Wanted};
+use crate::preconditioning::Preconditioning;
 use crate::unet::{Inputs, UNet};
 
 /// The architectures of denoisers.
@@ -166,52 +167,30 @@ impl Denoiser {
                 Some((labels, count + 1))
             }
         };
-        let sigma = layers.reshape(sigma, &[-1, 1, 1, 1])?;
-        let graph = &mut layers.graph;
-        let data = f64::from(self.sigma_data);
-        let of_image = |graph: &mut Graph, from: usize, to: usize| {
-            graph.slice(sample, &[(1, from as i64, to as i64, 1)])
+        let channel = |layers: &mut Layers<'_>, from: usize, to: usize| {
+            layers
+                .graph
+                .slice(sample, &[(1, from as i64, to as i64, 1)])
         };
-        let x = of_image(graph, 0, channels)?;
-        let square = graph.mul(sigma, sigma)?;
-        let data_square = graph.scalar_like(sigma, data * data)?;
-        let sum = graph.add(square, data_square)?;
-        let root = graph.op("Sqrt", &[sum])?;
-        let mut scaled = graph.div(x, root)?;
+        let x = channel(&mut layers, 0, channels)?;
+        let edm = Preconditioning::of(&mut layers, sigma, self.sigma_data)?;
+        let mut scaled = edm.scaled(&mut layers, x)?;
         let mut mask = None;
         if self.extra_channels > 0 {
-            let extra = of_image(graph, channels, channels + self.extra_channels)?;
-            scaled = graph.concat(&[scaled, extra], 1)?;
+            let extra = channel(&mut layers, channels, channels + self.extra_channels)?;
+            scaled = layers.graph.concat(&[scaled, extra], 1)?;
             mask = self.masked.then_some(extra);
         }
-        let level = graph.op("Log", &[sigma])?;
-        let level = graph.scale(level, 0.25)?;
-        let level = layers.reshape(level, &[-1, 1])?;
         let inputs = Inputs {
             x: scaled,
-            level,
+            level: edm.level(&mut layers)?,
             labels,
         };
         let f = match &self.network {
             Network::Unet(network) => network.build(&mut layers, &inputs, channels)?,
             Network::Mlp(network) => network.build(&mut layers, &inputs, channels)?,
         };
-        let graph = &mut layers.graph;
-        let skip = graph.div(data_square, sum)?;
-        let out = graph.scale(sigma, data)?;
-        let out = graph.div(out, root)?;
-        let (skip, out) = match mask {
-            None => (skip, out),
-            Some(mask) => {
-                let data = graph.scalar_like(sigma, data)?;
-                let beyond = graph.sub(out, data)?;
-                let beyond = graph.mul(mask, beyond)?;
-                (graph.mul(mask, skip)?, graph.add(beyond, data)?)
-            }
-        };
-        let kept = graph.mul(x, skip)?;
-        let made = graph.mul(f, out)?;
-        let denoised = graph.add(kept, made)?;
+        let denoised = edm.denoised(&mut layers, x, f, mask)?;
         Ok((layers, denoised))
     }
 }

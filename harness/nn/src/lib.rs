@@ -21,6 +21,7 @@ mod objective;
 mod optimiser;
 mod order;
 mod parameters;
+mod preconditioning;
 mod random;
 mod rate;
 mod resnet;

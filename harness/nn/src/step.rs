@@ -103,7 +103,12 @@ impl Step {
             values: sum.into_raw_vec_and_offset().0,
         };
         let list = parameters.list.iter().zip(summed.sums).map(gradient);
-        Ok((losses, Parameters { list: list.collect() }))
+        Ok((
+            losses,
+            Parameters {
+                list: list.collect(),
+            },
+        ))
     }
 }
 
