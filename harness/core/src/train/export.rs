@@ -88,7 +88,7 @@ pub(super) fn seconds(path: &Path) -> Option<f64> {
 }
 
 /// The recipe as YAML that [`super::RecipeFile::load`] reads.
-fn recipe_yaml(recipe: &Recipe) -> String {
+pub(super) fn recipe_yaml(recipe: &Recipe) -> String {
     // Numbers and names of a recipe that was read are all that YAML can hold.
     let yaml = serde_yaml::to_string(recipe).unwrap_or_default();
     // What is left to a default that is nothing: text that ends so stands in quotes.

@@ -239,6 +239,12 @@ impl<'de> de::Deserializer<'de> for Decoder<'de> {
     }
 }
 
+/// Decodes a value; what is refused only after it was read, as inside a tagged enum, is its own.
+fn placed<'de, T: DeserializeSeed<'de>>(seed: T, node: &'de Node) -> Result<T::Value, NodeError> {
+    let decoded = seed.deserialize(Decoder(node));
+    decoded.map_err(|error| error.at(node.id))
+}
+
 struct Items<'de>(std::slice::Iter<'de, Node>);
 
 impl<'de> de::SeqAccess<'de> for &mut Items<'de> {
@@ -248,10 +254,7 @@ impl<'de> de::SeqAccess<'de> for &mut Items<'de> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, NodeError> {
-        self.0
-            .next()
-            .map(|node| seed.deserialize(Decoder(node)))
-            .transpose()
+        self.0.next().map(|node| placed(seed, node)).transpose()
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -293,7 +296,7 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, NodeError> {
         match self.value.take() {
-            Some(node) => seed.deserialize(Decoder(node)),
+            Some(node) => placed(seed, node),
             None => Err(de::Error::custom("a value was asked for before its key")),
         }
     }
