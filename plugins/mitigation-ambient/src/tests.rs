@@ -4,11 +4,13 @@ use std::sync::Mutex;
 
 use eidetic_sdk::ndarray::Array2;
 use eidetic_sdk::registration::{make_mitigation, resolve_options};
-use eidetic_sdk::sampler::{RowNoise, Sampler, SamplerKind, draw};
 use eidetic_sdk::{ErrorCode, ImageShape, conformance};
 use rand::RngExt;
 
 use super::*;
+
+mod sampling;
+mod training;
 
 /// A mitigation of `[C, H, W]`, behind the boundary, and its plan.
 fn make(options: &str, shape: [usize; 3]) -> (Box<dyn Mitigation>, TrainingPlan) {
@@ -122,7 +124,9 @@ impl Trainer for InRun<'_> {
 }
 
 const SHAPE: [usize; 3] = [2, 6, 5];
+
 const INDEX: [u64; 3] = [70, 4, 19];
+
 const SIGMA: [f32; 3] = [0.5, 2.0, 0.01];
 
 fn step(ambient: &dyn Mitigation, step: u64, seed: u64, x0: &Array4<f32>) -> TrainingGroup {
@@ -155,332 +159,11 @@ fn step_of(
     group
 }
 
-const MASKS: [&str; 2] = [
-    r#"{"corruption": "pixel", "p": 0.4, "delta": 0.3}"#,
-    r#"{"corruption": "box", "p": 0.15}"#,
-];
-
-#[test]
-fn the_network_sees_a_part_and_is_graded_on_a_little_more() {
-    let x0 = random([3, 2, 6, 5], 1);
-    let noise = random([3, 2, 6, 5], 77);
-    for options in MASKS {
-        let (ambient, plan) = make(options, SHAPE);
-        assert_eq!((plan.extra_channels, plan.masked), (1, true));
-        let group = step(&*ambient, 0, 5, &x0);
-        let (mut hidden, mut further) = (0, 0);
-        for ((row, channel, y, x), &value) in group.x.indexed_iter() {
-            let at = [row, channel, y, x];
-            let (seen, graded) = (group.extra[[row, 0, y, x]], group.weight[at]);
-            assert!([0.0, 1.0].contains(&seen) && [0.0, 1.0].contains(&graded));
-            assert!(seen <= graded);
-            assert_eq!(graded, group.weight[[row, 0, y, x]]);
-            let noisy = x0[at] + SIGMA[row] * noise[at];
-            assert_eq!(value, if seen == 1.0 { noisy } else { 0.0 });
-            assert_eq!(group.target[at], if graded == 1.0 { x0[at] } else { 0.0 });
-            hidden += usize::from(graded == 0.0);
-            further += usize::from(seen < graded);
-        }
-        assert!(hidden > 0 && further > 0, "{options}");
-    }
-}
-
-#[test]
-fn what_a_hides_leaves_no_trace() {
-    let x0 = random([3, 2, 6, 5], 1);
-    let options =
-        [MASKS[0], MASKS[1]].map(|options| options.replace('}', r#", "frozen_b": true}"#));
-    for options in MASKS.map(str::to_owned).iter().chain(&options) {
-        let (ambient, _) = make(options, SHAPE);
-        for at in 0..5 {
-            let group = step(&*ambient, at, 5, &x0);
-            // Other values, signs and all, where A hides.
-            let other = eidetic_sdk::ndarray::Zip::from(&x0)
-                .and(&group.weight)
-                .map_collect(|&x, &keep| if keep == 1.0 { x } else { -7.0 * x });
-            assert_ne!(other, x0);
-            let same = step(&*ambient, at, 5, &other);
-            let bits = |group: &TrainingGroup| -> Vec<u32> {
-                let parts = [&group.x, &group.extra, &group.target, &group.weight];
-                let values = parts.into_iter().flatten();
-                values.map(|value| value.to_bits()).collect()
-            };
-            assert_eq!(bits(&group), bits(&same));
-        }
-    }
-}
-
-#[test]
-fn a_is_frozen_and_b_redrawn_unless_it_is_frozen_too() {
-    let x0 = random([3, 2, 6, 5], 1);
-    for options in MASKS {
-        let (ambient, _) = make(options, SHAPE);
-        let (first, second) = (step(&*ambient, 0, 5, &x0), step(&*ambient, 1, 5, &x0));
-        assert_eq!(first.weight, second.weight);
-        assert_ne!(first.extra, second.extra);
-        assert_eq!(first, step(&*ambient, 0, 5, &x0));
-        // Another run of the same data: the same A, another B.
-        let other = step(&*ambient, 0, 6, &x0);
-        assert_eq!(first.weight, other.weight);
-        assert_ne!(first.extra, other.extra);
-        // Made again, as after a checkpoint.
-        assert_eq!(first, step(&*make(options, SHAPE).0, 0, 5, &x0));
-
-        let frozen = options.replace('}', r#", "frozen_b": true}"#);
-        let (ambient, _) = make(&frozen, SHAPE);
-        let frozen = step(&*ambient, 0, 5, &x0);
-        assert_eq!(frozen.weight, first.weight);
-        assert_eq!(frozen, step(&*ambient, 1, 6, &x0));
-        assert!(frozen.extra.iter().zip(&frozen.weight).any(|(a, b)| a < b));
-
-        let seeded = options.replace('}', r#", "seed": 1}"#);
-        assert_ne!(
-            step(&*make(&seeded, SHAPE).0, 0, 5, &x0).weight,
-            first.weight
-        );
-    }
-}
-
-#[test]
-fn a_row_depends_on_nothing_but_itself() {
-    let x0 = random([3, 2, 6, 5], 1);
-    let fourier = r#"{"corruption": "fourier", "p": 0.5}"#;
-    for options in MASKS.into_iter().chain([fourier]) {
-        let (ambient, _) = make(options, SHAPE);
-        let together = step(&*ambient, 3, 5, &x0);
-        let reversed = x0.select(Axis(0), &[2, 1, 0]);
-        let turned = step_of(&*ambient, 3, 5, &reversed, &[19, 4, 70]);
-        let masks =
-            |group: &TrainingGroup, row: usize| group.extra.index_axis(Axis(0), row).to_owned();
-        for row in 0..3 {
-            assert_eq!(masks(&together, row), masks(&turned, 2 - row));
-        }
-        let first = x0.slice(s![..1, .., .., ..]).to_owned();
-        let alone = step_of(&*ambient, 3, 5, &first, &INDEX[..1]);
-        for (all, one) in [
-            (&together.x, &alone.x),
-            (&together.target, &alone.target),
-            (&together.weight, &alone.weight),
-        ] {
-            // The noise of the first row is the same in both.
-            assert_eq!(all.index_axis(Axis(0), 0), one.index_axis(Axis(0), 0));
-        }
-    }
-}
-
-#[test]
-fn without_shares_it_is_ordinary_training() {
-    let x0 = random([3, 2, 6, 5], 1);
-    let noise = random([3, 2, 6, 5], 77);
-    for corruption in ["pixel", "box", "fourier"] {
-        let options = format!(r#"{{"corruption": "{corruption}", "p": 0, "delta": 0}}"#);
-        let group = step(&*make(&options, SHAPE).0, 0, 5, &x0);
-        assert!(
-            group
-                .extra
-                .iter()
-                .chain(&group.weight)
-                .all(|&keep| keep == 1.0)
-        );
-        for ((row, channel, y, x), &value) in group.x.indexed_iter() {
-            let at = [row, channel, y, x];
-            assert!((value - x0[at] - SIGMA[row] * noise[at]).abs() < 1e-5);
-            assert!((group.target[at] - x0[at]).abs() < 1e-4);
-        }
-    }
-}
-
-#[test]
-fn without_b_what_is_seen_is_what_is_graded() {
-    let x0 = random([3, 2, 6, 5], 1);
-    for corruption in ["pixel", "box"] {
-        let options = format!(r#"{{"corruption": "{corruption}", "p": 0.3, "delta": 0}}"#);
-        let group = step(&*make(&options, SHAPE).0, 0, 5, &x0);
-        let seen = group.extra.index_axis(Axis(1), 0);
-        assert_eq!(seen, group.weight.index_axis(Axis(1), 1));
-        assert!(seen.iter().any(|&keep| keep == 0.0));
-    }
-}
-
-fn square(values: &Array4<f32>) -> f64 {
-    values.iter().map(|&x| f64::from(x).powi(2)).sum()
-}
-
-#[test]
-fn frequencies_are_graded_in_the_range_of_their_projection() {
-    let options = r#"{"corruption": "fourier", "p": 0.5, "delta": 0.2}"#;
-    let (ambient, plan) = make(options, SHAPE);
-    assert_eq!((plan.extra_channels, plan.masked), (1, false));
-    let x0 = random([3, 2, 6, 5], 1);
-    let group = step(&*ambient, 2, 5, &x0);
-
-    // The same by hand, from the masks.
-    let local = local();
-    let masks: Vec<[Mask; 2]> = INDEX.map(|index| local.training_masks(5, 2, index)).into();
-    let [seen, further] = [0, 1].map(|which| {
-        masks
-            .iter()
-            .map(|both| both[which].clone())
-            .collect::<Vec<_>>()
-    });
-    for (row, mask) in further.iter().enumerate() {
-        assert_eq!(group.extra.slice(s![row, 0, .., ..]), mask);
-    }
-    assert!(
-        seen.iter()
-            .zip(&further)
-            .any(|(seen, further)| seen != further)
-    );
-    let noise = random([3, 2, 6, 5], 77);
-    let mut x = x0.clone();
-    for row in 0..3 {
-        let noise = noise.index_axis(Axis(0), row);
-        x.index_axis_mut(Axis(0), row)
-            .scaled_add(SIGMA[row], &noise);
-    }
-    local.project(&further, x.view_mut());
-    assert!(square(&(&x - &group.x)) < 1e-10);
-
-    let linear = Linear::new(SHAPE);
-    let input =
-        eidetic_sdk::ndarray::concatenate(Axis(1), &[group.x.view(), group.extra.view()]).unwrap();
-    let mut denoised = Array4::zeros(x0.dim());
-    Linear::times(&linear.matrix, input.view(), denoised.view_mut());
-    // Value and gradient of |D - t|^2 are those of |P (D - x0)|^2.
-    let mut graded = &denoised - &x0;
-    local.project(&seen, graded.view_mut());
-    let residual = &denoised - &group.target;
-    assert!(square(&(&graded - &residual)) < 1e-8 * square(&graded));
-    assert!(group.weight.iter().all(|&weight| weight == 1.0));
-
-    // Nothing of a hidden frequency is in x or, but for the network's own output, in the target.
-    let mut other = x0.clone();
-    local.project(&seen, other.view_mut());
-    let hidden = &x0 - &other;
-    assert!(square(&hidden) > 1.0);
-    let same = step(&*ambient, 2, 5, &(&other - &(3.0 * &hidden)));
-    assert!(square(&(&group.x - &same.x)) < 1e-10);
-    assert!(square(&(&group.target - &same.target)) < 1e-6 * square(&group.target));
-}
-
-/// That mitigation on this side of the boundary.
-fn local() -> Ambient {
-    let options = Options {
-        corruption: Kind::Fourier,
-        p: 0.5,
-        delta: 0.2,
-        ..Options::default()
-    };
-    let images = Array4::zeros((1, 2, 6, 5));
-    let set = TrainingSet {
-        images: images.view(),
-        labels: None,
-        index: &[0],
-        classes: 0,
-    };
-    Ambient::make(options, set).unwrap()
-}
-
 const ALL: [&str; 3] = [
     r#"{"corruption": "pixel", "p": 0.4, "delta": 0.3}"#,
     r#"{"corruption": "box", "p": 0.15}"#,
     r#"{"corruption": "fourier", "p": 0.5, "delta": 0.2}"#,
 ];
-
-#[test]
-fn a_sample_keeps_its_mask_whatever_the_batch_and_the_level() {
-    for options in ALL {
-        let (ambient, _) = make(options, SHAPE);
-        let linear = Linear::new(SHAPE);
-        let x = random([4, 2, 6, 5], 3);
-        let call = |rows: &[usize], ids: &[u64], sigma: f32| {
-            let x = x.select(Axis(0), rows);
-            let sigma = vec![sigma; rows.len()];
-            let mut out = Array4::zeros(x.dim());
-            let batch = Batch::unconditional(x.view(), &sigma, ids);
-            ambient.denoise(&linear, batch, out.view_mut()).unwrap();
-            (linear.seen.lock().unwrap().pop().unwrap(), out)
-        };
-        let (input, out) = call(&[0, 1, 2, 3], &[8, 9, 8, 1 << 40], 3.0);
-        let mask = |input: &Array4<f32>, row: usize| input.slice(s![row, 2, .., ..]).to_owned();
-        assert_eq!(mask(&input, 0), mask(&input, 2));
-        assert_ne!(mask(&input, 0), mask(&input, 1));
-        assert_ne!(mask(&input, 0), mask(&input, 3));
-        let (alone, out_alone) = call(&[1], &[9], 0.1);
-        assert_eq!(alone.index_axis(Axis(0), 0), input.index_axis(Axis(0), 1));
-        assert_eq!(out_alone.index_axis(Axis(0), 0), out.index_axis(Axis(0), 1));
-        // Pixels: x where the mask is 1, else 0. The output is all that the network gave.
-        if !options.contains("fourier") {
-            let shown = &x * &input.slice(s![.., 2..3, .., ..]);
-            assert_eq!(shown, input.slice(s![.., ..2, .., ..]));
-        }
-        let mut whole = Array4::zeros(x.dim());
-        Linear::times(&linear.matrix, input.view(), whole.view_mut());
-        assert_eq!(whole, out);
-    }
-}
-
-#[test]
-fn a_whole_sample_sees_one_mask_a_row() {
-    let (ambient, _) = make(ALL[0], SHAPE);
-    let linear = Linear::new(SHAPE);
-    let wrapped = Wrapped(&*ambient, &linear);
-    assert_eq!(wrapped.info().unwrap(), linear.with_extra(0));
-    let info = wrapped.info().unwrap();
-    let mut out = Array4::zeros(info.image_dim(2));
-    let mut sampler = Sampler::for_model(SamplerKind::Heun, &info);
-    sampler.clip_sample = true;
-    let mut noise = RowNoise::new(3, "sample", &[4, 5]);
-    draw(&sampler, &wrapped, &[4, 5], &[], &mut noise, out.view_mut()).unwrap();
-    let seen = linear.seen.lock().unwrap();
-    assert_eq!(seen.len(), 35);
-    let masks = |input: &Array4<f32>| input.slice(s![.., 2, .., ..]).to_owned();
-    assert!(seen.iter().all(|input| masks(input) == masks(&seen[0])));
-}
-
-/// A mitigation around a denoiser, as the host puts it there.
-struct Wrapped<'a>(&'a dyn Mitigation, &'a dyn Denoiser);
-
-impl Denoiser for Wrapped<'_> {
-    fn info(&self) -> Result<ModelInfo> {
-        Ok(self.0.wrapped_info(self.1.info()?))
-    }
-    fn denoise(&self, batch: Batch<'_>, out: ArrayViewMut4<'_, f32>) -> Result<()> {
-        self.0.denoise(self.1, batch, out)
-    }
-}
-
-#[test]
-fn the_gradient_is_that_of_differences() {
-    for options in ALL {
-        let (ambient, _) = make(options, SHAPE);
-        let linear = Linear::new(SHAPE);
-        let (x, cotangent) = (random([2, 2, 6, 5], 3), random([2, 2, 6, 5], 4));
-        let (sigma, ids) = ([0.5, 2.0], [12, 5]);
-        let mut got = Array4::from_elem(x.dim(), 9.0);
-        let batch = Batch::unconditional(x.view(), &sigma, &ids);
-        ambient
-            .denoise_vjp(&linear, batch, cotangent.view(), got.view_mut())
-            .unwrap();
-        let value = |x: &Array4<f32>| {
-            let mut out = Array4::zeros(x.dim());
-            let batch = Batch::unconditional(x.view(), &sigma, &ids);
-            ambient.denoise(&linear, batch, out.view_mut()).unwrap();
-            let pairs = out.iter().zip(&cotangent);
-            pairs
-                .map(|(&d, &v)| f64::from(d) * f64::from(v))
-                .sum::<f64>()
-        };
-        for place in 0..x.len() {
-            let (mut up, mut down) = (x.clone(), x.clone());
-            up.as_slice_mut().unwrap()[place] += 0.5;
-            down.as_slice_mut().unwrap()[place] -= 0.5;
-            let want = value(&up) - value(&down);
-            let got = f64::from(got.as_slice().unwrap()[place]);
-            assert!((got - want).abs() < 2e-5, "{options} {place}: {got} {want}");
-        }
-    }
-}
 
 #[test]
 fn empty_batches_pass() {
