@@ -89,8 +89,8 @@ pub(super) fn seconds(path: &Path) -> Option<f64> {
 
 /// The recipe as YAML that [`super::RecipeFile::load`] reads.
 pub(super) fn recipe_yaml(recipe: &Recipe) -> String {
-    // Numbers and names of a recipe that was read are all that YAML can hold.
-    let yaml = serde_yaml::to_string(recipe).unwrap_or_default();
+    let yaml =
+        serde_yaml::to_string(recipe).expect("what was read from YAML can be written as such");
     // What is left to a default that is nothing: text that ends so stands in quotes.
     let lines = yaml.lines().filter(|line| !line.ends_with(": null"));
     lines.map(|line| format!("{line}\n")).collect()

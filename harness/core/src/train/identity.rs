@@ -1,11 +1,14 @@
-//! Everything that can change the weights that come of a recipe, and the id that follows from it.
+//! Everything that can change what comes of a recipe, and the id that follows from it.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::recipe::TrainedPart;
+use super::export::RECORD;
+use super::recipe::{Memorized, TrainedPart};
 use crate::cell::PluginSpec;
 use crate::dataset::SplitConfig;
 use crate::files::sha256_hex;
@@ -14,8 +17,9 @@ use crate::files::sha256_hex;
 /// for a step, gradients, optimisers.
 pub const NN_REVISION: u32 = 1;
 
-/// A recipe as resolved: every default filled in, every file by its digest. Names, titles, what is
-/// watched and how often checkpoints are written do not enter it.
+/// A recipe as resolved: every default filled in, every file by its digest. Names, titles, the range
+/// of sampling and how often checkpoints are written change neither weights nor logs, and are left
+/// out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// [`NN_REVISION`].
@@ -38,6 +42,8 @@ pub struct Identity {
     pub log_std: f64,
     /// The loop.
     pub training: Value,
+    /// What is watched: its log is part of the model's folder.
+    pub memorized: Memorized,
     /// The mitigation, if there is one.
     pub mitigation: Option<PluginSpec>,
     /// What computes.
@@ -98,6 +104,12 @@ impl Identity {
         sha256_hex(self.json().to_string().as_bytes())
     }
 
+    /// SHA-256, hex, over what a recipe means on any machine: without ONNX Runtime, whose builds
+    /// differ in the last bits, and with the mitigation's version instead of its digest.
+    pub fn recipe_id(&self) -> String {
+        recipe_id(self.json())
+    }
+
     pub(super) fn json(&self) -> Value {
         let mut json = serde_json::json!(self);
         json.sort_all_objects();
@@ -117,6 +129,25 @@ impl Identity {
         });
         lines.collect()
     }
+}
+
+/// [`Identity::recipe_id`] of the model in a folder, by its own record; the record is a file of the
+/// manifest, whose digests [`crate::model::ModelFolder::open`] checks.
+pub fn recipe_id_of(folder: &Path) -> Option<String> {
+    let record = fs::read(folder.join(RECORD)).ok()?;
+    let record: Record = serde_json::from_slice(&record).ok()?;
+    Some(recipe_id(record.identity))
+}
+
+fn recipe_id(mut identity: Value) -> String {
+    if let Some(entries) = identity.as_object_mut() {
+        entries.shift_remove("runtime");
+        if let Some(Value::Object(mitigation)) = entries.get_mut("mitigation") {
+            mitigation.shift_remove("sha256");
+        }
+    }
+    identity.sort_all_objects();
+    sha256_hex(identity.to_string().as_bytes())
 }
 
 /// Every value below `value` that holds no others, by its dotted path.

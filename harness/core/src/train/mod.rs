@@ -23,7 +23,9 @@ mod trainer_tests;
 
 pub use eidetic_nn::{Error as NetworkError, Progress};
 pub use error::Error;
-pub use identity::{Identity, IdentityDataset, IdentityRuntime, IdentityTrainingSet, NN_REVISION};
+pub use identity::{
+    Identity, IdentityDataset, IdentityRuntime, IdentityTrainingSet, NN_REVISION, recipe_id_of,
+};
 pub use prepare::{Prepared, Sources, prepare};
 pub use recipe::{
     Memorized, Recipe, RecipeDataset, RecipeFile, RecipeMitigation, SigmaDraw, TrainedPart,

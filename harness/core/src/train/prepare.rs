@@ -13,6 +13,7 @@ use ndarray::Array4;
 use serde_json::{Value, json};
 
 use super::error::Error;
+use super::export::recipe_yaml;
 use super::identity::{
     Identity, IdentityDataset, IdentityRuntime, IdentityTrainingSet, NN_REVISION,
 };
@@ -44,7 +45,7 @@ pub struct Sources<'a> {
 pub struct Prepared {
     /// The recipe, every default filled in.
     pub recipe: Recipe,
-    /// Everything that can change the weights.
+    /// Everything that can change what comes of it.
     pub identity: Identity,
     /// What is trained.
     pub(super) denoiser: Denoiser,
@@ -153,6 +154,7 @@ pub fn prepare(file: &RecipeFile, sources: &Sources<'_>) -> Result<Prepared, Err
         log_mean: recipe.sigma.log_mean,
         log_std: recipe.sigma.log_std,
         training: loop_of(&recipe),
+        memorized: recipe.memorized,
         mitigation: spec,
         runtime: IdentityRuntime {
             version: sources.runtime.version.clone(),
@@ -176,6 +178,11 @@ pub fn prepare(file: &RecipeFile, sources: &Sources<'_>) -> Result<Prepared, Err
 }
 
 impl Prepared {
+    /// The recipe as YAML that [`RecipeFile::load`] reads.
+    pub fn yaml(&self) -> String {
+        recipe_yaml(&self.recipe)
+    }
+
     /// Weights of the network.
     pub fn parameters(&self) -> usize {
         self.parameters
@@ -213,7 +220,7 @@ impl Prepared {
     }
 }
 
-/// The loop's part of a recipe, without what changes no weight.
+/// The loop's part of a recipe, without what changes nothing that is kept.
 fn loop_of(recipe: &Recipe) -> Value {
     let mut training = json!(recipe.training);
     if let Some(entries) = training.as_object_mut() {

@@ -1,6 +1,7 @@
 //! The recipe of a network, a YAML file: read, checked in itself, defaults filled in.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use eidetic_nn::{Network, Training};
 use eidetic_sdk::conformance::valid_id;
@@ -110,7 +111,8 @@ impl Default for SigmaDraw {
     }
 }
 
-/// How the memorized fraction is watched while a network is trained; it changes no weight.
+/// How the memorized fraction is watched while a network is trained; it
+/// changes no weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Memorized {
@@ -148,7 +150,7 @@ pub struct RecipeMitigation {
 pub struct RecipeFile {
     /// What the file says.
     pub recipe: Recipe,
-    document: Document,
+    document: Arc<Document>,
 }
 
 impl RecipeFile {
@@ -159,7 +161,7 @@ impl RecipeFile {
     pub fn load(path: &Path) -> Result<Self, LocatedError> {
         let file = Self {
             recipe: yaml::from_file(path)?,
-            document: Document::read(path)?,
+            document: Arc::new(Document::read(path)?),
         };
         file.check()?;
         Ok(file)
@@ -172,10 +174,18 @@ impl RecipeFile {
     pub fn parse(path: &Path, text: &str) -> Result<Self, LocatedError> {
         let file = Self {
             recipe: yaml::from_str(path, text)?,
-            document: Document::parse(path, text.to_owned())?,
+            document: Arc::new(Document::parse(path, text.to_owned())?),
         };
         file.check()?;
         Ok(file)
+    }
+
+    /// The same, with other contents than the file's; complaints name the file's lines.
+    pub fn with(&self, recipe: Recipe) -> Self {
+        Self {
+            recipe,
+            document: Arc::clone(&self.document),
+        }
     }
 
     /// The file.
