@@ -2,7 +2,7 @@
 //!
 //! An image that is there many times is memorized first: deduplication of CIFAR-10 (5,275 of 50,000
 //! images dropped) took the images that could be extracted from 1,280 to 986 (Carlini et al. 2023,
-//! "Extracting Training Data from Diffusion Models", arXiv 2301.13188, section 5), and DALL-E 2 was
+//! "Extracting Training Data from Diffusion Models", arXiv 2301.13188), and DALL-E 2 was
 //! trained on deduplicated images for the same reason (Nichol 2022, "DALL-E 2 pre-training
 //! mitigations").
 //!

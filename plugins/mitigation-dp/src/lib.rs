@@ -3,7 +3,7 @@
 //! Abadi et al. 2016, "Deep Learning with Differential Privacy" (arXiv 1607.00133): each example's
 //! gradient is clipped to an l2 norm, normal noise of the clip times `noise_multiplier` is added to
 //! their sum, and each image is drawn into a batch on its own (Poisson sampling). Dockhorn et al.
-//! 2023, "Differentially Private Diffusion Models" (arXiv 2210.09929, section 3.2): with `draws`
+//! 2023, "Differentially Private Diffusion Models" (arXiv 2210.09929): with `draws`
 //! noise draws an example averaged before the clip (noise multiplicity), the gradient of an example
 //! varies less at the same privacy. The loop does all of it; this plugin decides how much noise,
 //! and says what it buys.

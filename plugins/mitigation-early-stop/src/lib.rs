@@ -1,11 +1,11 @@
 //! Early stopping: training ends when images that it does not see are no longer denoised better.
 //!
-//! A diffusion model generalizes before it memorizes: the loss on other images of the same kind has
-//! its minimum at a time that hardly depends on the number n of training images, and memorization
-//! sets in at one proportional to n (Bonnaire et al. 2025, "Why Diffusion Models Don't Memorize: The
-//! Role of Implicit Dynamical Regularization in Training", arXiv 2505.17638). It is also the
-//! baseline that other mitigations have to beat: a defence that only slows training looks good
-//! otherwise.
+//! A diffusion model generalizes before it memorizes: the quality of its samples is reached at a
+//! time that hardly depends on the number n of training images, and memorization, with a growing
+//! loss on other images, sets in at one proportional to n (Bonnaire et al. 2025, "Why Diffusion
+//! Models Don't Memorize: The Role of Implicit Dynamical Regularization in Training", arXiv
+//! 2505.17638). It is also the baseline that other mitigations have to beat: a defence that only
+//! slows training looks good otherwise.
 //!
 //! - Data stage: a share of the training set is withheld, chosen by seed and identity. Withheld
 //!   images still count as members when the board is made. A near duplicate of a training image

@@ -1,9 +1,9 @@
 //! Labels that say nothing, or too much, of an image: a positive control, not a defence.
 //!
-//! Gu et al. 2023, "On Memorization in Diffusion Models" (arXiv 2310.02664, section 5): a
-//! conditional model memorizes more than an unconditional one, as much when its labels are random,
-//! and nearly everything when each image has a label of its own. What matters is that a label
-//! narrows down the images that it can stand for. A board whose memorized fraction does not rise
+//! Gu et al. 2023, "On Memorization in Diffusion Models" (arXiv 2310.02664): a conditional model
+//! memorizes more than an unconditional one, also when its labels are random, and most when each
+//! image has a label of its own. What matters is that a label narrows down the images that it can
+//! stand for. A board whose memorized fraction does not rise
 //! with random or unique labels does not measure memorization.
 //!
 //! - `random`: uniform over `classes`, keyed by the identity of the image;
