@@ -7,8 +7,11 @@
 //! confidence is its degree in that graph, as a share: no clique has to be searched, and a
 //! threshold on it is left to whoever reads the findings.
 
+mod classes;
 mod density;
 
+use classes::Asked;
+pub use classes::Classes;
 use density::Density;
 use eidetic_sdk::ndarray::Array4;
 use eidetic_sdk::{
@@ -35,6 +38,12 @@ pub struct Options {
     /// there are more.
     #[schemars(range(min = 2))]
     pub density_over: u64,
+    /// Of a model that is told the class of an image, which classes are asked for.
+    pub classes: Classes,
+    /// Guidance towards the class without a classifier, D_null + scale (D_c - D_null); 1 is none,
+    /// and any other value doubles the calls.
+    #[schemars(range(min = 0.0))]
+    pub guidance_scale: f32,
 }
 
 impl Default for Options {
@@ -44,6 +53,8 @@ impl Default for Options {
             batch: 64,
             near_l2: 0.05,
             density_over: 4096,
+            classes: Classes::Each,
+            guidance_scale: 1.0,
         }
     }
 }
@@ -72,6 +83,12 @@ impl AttackPlugin for Random {
                     "{key}: expected at least {least}, got {got}"
                 )));
             }
+        }
+        let scale = options.guidance_scale;
+        if !(0.0..=1e3).contains(&scale) {
+            return Err(Error::bad_options(format!(
+                "guidance_scale: expected 0 to 1000, got {scale}"
+            )));
         }
         let near = options.near_l2;
         if !(0.0..=1.0).contains(&near) {
@@ -108,6 +125,7 @@ impl Random {
         density: &mut Density,
     ) -> Result<()> {
         let total = self.0.samples;
+        let asked = Asked::new(&target.info()?, self.0.classes, self.0.guidance_scale)?;
         let mut done = 0;
         while done < total {
             if context.cancelled() {
@@ -117,7 +135,7 @@ impl Random {
                 ));
             }
             let count = self.0.batch.min(total - done);
-            let Some(images) = sample_affordable(target, done, count)? else {
+            let Some(images) = sample_affordable(&asked, target, done, count)? else {
                 context.log(LogLevel::Warn, "the budget of model calls ended early");
                 return Err(Error::new(
                     ErrorCode::Budget,
@@ -137,12 +155,13 @@ impl Random {
 /// At most `count` samples from `first` on: as many as the calls that are left pay for, or none.
 /// Halves what is refused, so that how many samples a budget buys does not depend on the batch.
 fn sample_affordable(
+    asked: &Asked,
     target: &dyn Target,
     first: u64,
     mut count: u64,
 ) -> Result<Option<Array4<u8>>> {
     loop {
-        match target.sample_images(first, count as usize) {
+        match asked.sample(target, first, count as usize) {
             Ok(images) => return Ok(Some(images)),
             Err(error) if error.code != ErrorCode::Budget => return Err(error),
             Err(_) if count == 1 => return Ok(None),

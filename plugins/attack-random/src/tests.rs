@@ -2,10 +2,12 @@
 
 use std::sync::Mutex;
 
-use eidetic_sdk::batch::Batch;
+use eidetic_sdk::batch::{Batch, condition_values};
 use eidetic_sdk::ndarray::{ArrayView4, ArrayViewMut2, ArrayViewMut4, Axis};
 use eidetic_sdk::registration::{make_attack, resolve_options};
-use eidetic_sdk::{Candidates, ImageShape, ModelInfo, SampleRequest, conformance};
+use eidetic_sdk::{
+    Candidates, ConditionSpec, ElementType, ImageShape, ModelInfo, SampleRequest, conformance,
+};
 
 use super::*;
 
@@ -20,6 +22,9 @@ struct Service {
     levels: Vec<u8>,
     calls_left: Mutex<u64>,
     broken_from: u64,
+    /// Told classes: how many, and whether none is one of them. Class c adds 10 c, guidance the
+    /// scale.
+    classes: Option<(u64, bool)>,
 }
 
 impl Service {
@@ -28,13 +33,24 @@ impl Service {
             levels: levels.to_vec(),
             calls_left: Mutex::new(calls),
             broken_from: u64::MAX,
+            classes: None,
         }
     }
 }
 
 impl Target for Service {
     fn info(&self) -> Result<ModelInfo> {
-        Ok(ModelInfo::pixel_denoiser(SHAPE, 0.5))
+        let label = self.classes.map(|(classes, nullable)| ConditionSpec {
+            name: "class_labels".to_owned(),
+            element: ElementType::I64,
+            dims: Vec::new(),
+            classes: Some(classes),
+            nullable,
+        });
+        Ok(ModelInfo {
+            conditions: Vec::from_iter(label),
+            ..ModelInfo::pixel_denoiser(SHAPE, 0.5)
+        })
     }
     fn access(&self) -> Access {
         Access::Samples
@@ -52,6 +68,13 @@ impl Target for Service {
         *left = spent.ok_or_else(|| Error::new(ErrorCode::Budget, "calls are spent"))?;
         for (index, mut row) in (request.first_index..).zip(out.axis_iter_mut(Axis(0))) {
             row.fill(self.levels[index as usize]);
+        }
+        if let [label] = request.conditions {
+            assert!(label.null.iter().all(|&null| null == 0));
+            let labels = condition_values::<i64>(label)?;
+            for (&label, mut row) in labels.iter().zip(out.axis_iter_mut(Axis(0))) {
+                row += label as u8 * 10 + request.guidance_scale as u8;
+            }
         }
         Ok(())
     }
@@ -235,6 +258,38 @@ fn a_cancelled_run_ends_after_its_batch() {
 }
 
 #[test]
+fn classes_are_asked_for_one_after_another() {
+    let levels = |classes, options: &str| {
+        let run = Run::default();
+        let service = Service {
+            classes,
+            ..Service::new(&[0; 5], 10)
+        };
+        attack(options, &service, &run)?;
+        Ok::<_, Error>(found(&run).into_iter().map(|f| f.0).collect::<Vec<_>>())
+    };
+    for batch in [1, 2, 5] {
+        let options = |more| format!(r#"{{"samples": 5, "near_l2": 0, "batch": {batch}{more}}}"#);
+        let guided = options(r#", "guidance_scale": 3"#);
+        let none = options(r#", "classes": "none""#);
+        assert_eq!(
+            levels(Some((3, false)), &options("")).unwrap(),
+            [1, 11, 21, 1, 11]
+        );
+        assert_eq!(
+            levels(Some((3, true)), &guided).unwrap(),
+            [3, 13, 23, 3, 13]
+        );
+        assert_eq!(levels(Some((3, true)), &none).unwrap(), [0; 5]);
+        assert_eq!(levels(None, &options("")).unwrap(), [0; 5]);
+        for classes in [None, Some((3, false))] {
+            let error = levels(classes, &guided).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Unsupported);
+        }
+    }
+}
+
+#[test]
 fn options_without_sense_are_refused() {
     let plugin = &registrations()[0];
     for (options, message) in [
@@ -247,6 +302,10 @@ fn options_without_sense_are_refused() {
         (
             r#"{"near_l2": 1.5}"#,
             "near_l2: expected a distance in 0..=1, got 1.5",
+        ),
+        (
+            r#"{"guidance_scale": -1}"#,
+            "guidance_scale: expected 0 to 1000, got -1",
         ),
     ] {
         let error = resolve_options(plugin, options).unwrap_err();
