@@ -9,9 +9,16 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 /// Folder under `plugins`, and the constant with its digest.
-const PLUGINS: [(&str, &str); 4] = [
+const PLUGINS: [(&str, &str); 11] = [
     ("attack-random", "ATTACK_RANDOM"),
+    ("mitigation-agc", "MITIGATION_AGC"),
+    ("mitigation-ambient", "MITIGATION_AMBIENT"),
+    ("mitigation-ambient-noise", "MITIGATION_AMBIENT_NOISE"),
+    ("mitigation-dedup", "MITIGATION_DEDUP"),
+    ("mitigation-dp", "MITIGATION_DP"),
+    ("mitigation-early-stop", "MITIGATION_EARLY_STOP"),
     ("mitigation-filter", "MITIGATION_FILTER"),
+    ("mitigation-labels", "MITIGATION_LABELS"),
     ("mitigation-repel", "MITIGATION_REPEL"),
     ("model-memorizer", "MODEL_MEMORIZER"),
 ];

@@ -10,6 +10,7 @@ mod setup;
 mod stop;
 mod table;
 mod talk;
+mod trainings;
 mod verbs;
 
 use std::env;

@@ -18,8 +18,36 @@ pub(crate) fn linked() -> Registry {
             digests::ATTACK_RANDOM,
         ),
         (
+            eidetic_mitigation_agc::registrations(),
+            digests::MITIGATION_AGC,
+        ),
+        (
+            eidetic_mitigation_ambient::registrations(),
+            digests::MITIGATION_AMBIENT,
+        ),
+        (
+            eidetic_mitigation_ambient_noise::registrations(),
+            digests::MITIGATION_AMBIENT_NOISE,
+        ),
+        (
+            eidetic_mitigation_dedup::registrations(),
+            digests::MITIGATION_DEDUP,
+        ),
+        (
+            eidetic_mitigation_dp::registrations(),
+            digests::MITIGATION_DP,
+        ),
+        (
+            eidetic_mitigation_early_stop::registrations(),
+            digests::MITIGATION_EARLY_STOP,
+        ),
+        (
             eidetic_mitigation_filter::registrations(),
             digests::MITIGATION_FILTER,
+        ),
+        (
+            eidetic_mitigation_labels::registrations(),
+            digests::MITIGATION_LABELS,
         ),
         (
             eidetic_mitigation_repel::registrations(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use eidetic_harness::board::Cells;
 use eidetic_harness::cell::{CellSpec, ModelOrigin, ModelSpec};
 use eidetic_harness::model::ModelFolder;
-use eidetic_harness::plan::PlannedCell;
+use eidetic_harness::plan::{PlannedCell, PlannedTraining};
 use eidetic_sdk::sampler::{Sampler, SamplerKind};
 use eidetic_sdk::{ImageShape, ModelInfo};
 use serde_json::{Value, json};
@@ -34,6 +34,7 @@ pub(crate) fn run(named: &Path, global: &Global) -> Result<Exit, Failure> {
         output::json(&json!({
             "suite": suite.resolved(),
             "folder": folder,
+            "trainings": plan.trainings.iter().map(training_json).collect::<Vec<_>>(),
             "cells": cells.iter().map(Cell::json).collect::<Vec<_>>(),
         }))?;
         return Ok(Exit::Done);
@@ -50,6 +51,12 @@ pub(crate) fn run(named: &Path, global: &Global) -> Result<Exit, Failure> {
         "state",
     ];
     output::text(&aligned(header, &rows))?;
+    let missing: Vec<&PlannedTraining> = plan.trainings.iter().filter(|one| !one.there).collect();
+    if !missing.is_empty() {
+        let header = ["to be trained", "steps", "into"];
+        let rows: Vec<[String; 3]> = missing.into_iter().map(training_row).collect();
+        output::text(&format!("\n{}\n", aligned(header, &rows)))?;
+    }
     let open: Vec<&Cell<'_>> = cells.iter().filter(|cell| cell.is_open()).collect();
     let calls: u64 = open.iter().map(|cell| cell.calls).sum();
     output::text(&format!(
@@ -121,6 +128,24 @@ impl<'a> Cell<'a> {
     }
 }
 
+fn training_row(training: &PlannedTraining) -> [String; 3] {
+    [
+        training.name.clone(),
+        training.steps.to_string(),
+        training.folder.display().to_string(),
+    ]
+}
+
+fn training_json(training: &PlannedTraining) -> Value {
+    json!({
+        "recipe_id": training.recipe_id,
+        "name": training.name,
+        "steps": training.steps,
+        "folder": training.folder,
+        "there": training.there,
+    })
+}
+
 /// Samples times calls a sample where the attack has the option `samples`, else the limit.
 fn estimated_calls(spec: &CellSpec) -> u64 {
     let samples = spec
@@ -135,7 +160,9 @@ fn estimated_calls(spec: &CellSpec) -> u64 {
 
 fn calls_per_sample(model: &ModelSpec) -> u64 {
     let folder = match &model.origin {
-        ModelOrigin::Folder { path, .. } => ModelFolder::open(Path::new(path)).ok(),
+        ModelOrigin::Folder { path, .. } | ModelOrigin::Recipe { path, .. } => {
+            ModelFolder::open(Path::new(path)).ok()
+        }
         _ => None,
     };
     // A plugin's own schedule is not known before it is made; only ancestral sampling asks for it.

@@ -16,6 +16,7 @@ use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
 use crate::setup::Setup;
 use crate::table::counted;
+use crate::trainings::{self, Trained};
 use crate::{output, stop, talk};
 
 pub(crate) fn run(suite: &Path, global: &Global) -> Result<Exit, Failure> {
@@ -25,6 +26,10 @@ pub(crate) fn run(suite: &Path, global: &Global) -> Result<Exit, Failure> {
     let folder = setup.results(&plan.suite);
 
     let cancel = stop::on_signal()?;
+    if trainings::train(&plan, &setup, &cancel)? == Trained::Interrupted {
+        talk::hint(&format!("go on with: {}", stop::command()));
+        return Ok(Exit::Interrupted);
+    }
     let progress = Progress::new(&plan, global);
     let engine = Engine {
         plan: &plan,

@@ -284,7 +284,7 @@ fn model_sha256(records: &[&Record], spec: &CellSpec) -> String {
     match &spec.model.origin {
         ModelOrigin::Folder { sha256, .. } => sha256.clone(),
         ModelOrigin::Plugin(plugin) => plugin.sha256.clone(),
-        ModelOrigin::MemorizerOnnx => String::new(),
+        ModelOrigin::MemorizerOnnx | ModelOrigin::Recipe { .. } => String::new(),
     }
 }
 

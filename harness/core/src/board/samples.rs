@@ -80,6 +80,7 @@ pub(super) fn plan(cells: Vec<PlannedCell>) -> Plan {
         suite: "test".into(),
         suite_version: 1,
         cells,
+        trainings: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::{CellSpec, ModelOrigin};
+use super::spec::CellSpec;
 use crate::files::{sha256_hex, write_atomic};
 
 const FORMAT: u32 = 1;
@@ -196,9 +196,7 @@ impl Record {
     /// A record of a cell that has only a status and a reason so far.
     /// Where a model folder lies is left out: records of one id have the same bytes everywhere.
     pub fn new(mut spec: CellSpec, status: Status, reason: String) -> Self {
-        if let ModelOrigin::Folder { path, .. } = &mut spec.model.origin {
-            path.clear();
-        }
+        spec.model.origin.forget_path();
         Self {
             format: FORMAT,
             id: spec.id(),

@@ -64,6 +64,13 @@ pub enum ModelOrigin {
         /// Digest of manifest and files.
         sha256: String,
     },
+    /// A recipe that is trained when it is needed.
+    Recipe {
+        /// What its weights follow from: [`crate::train::Identity::recipe_id`].
+        recipe_id: String,
+        /// Where the model folder is or will be; not part of the id.
+        path: String,
+    },
     /// The perfect memorizer, written out as an ONNX folder when it is needed.
     MemorizerOnnx,
     /// A plugin.
@@ -126,6 +133,15 @@ pub struct RuntimeSpec {
     pub microbatch: usize,
 }
 
+impl ModelOrigin {
+    /// Leaves out where a model folder lies.
+    pub(super) fn forget_path(&mut self) {
+        if let Self::Folder { path, .. } | Self::Recipe { path, .. } = self {
+            path.clear();
+        }
+    }
+}
+
 impl CellSpec {
     /// 32 hexadecimal digits: half of the SHA-256 of the canonical JSON of everything that can
     /// change the findings. Labels and paths are left out, and so is the harness's version, since
@@ -136,9 +152,7 @@ impl CellSpec {
         spec.model.label.clear();
         spec.mitigation_label.clear();
         spec.attack.label.clear();
-        if let ModelOrigin::Folder { path, .. } = &mut spec.model.origin {
-            path.clear();
-        }
+        spec.model.origin.forget_path();
         let mut json = serde_json::json!({
             "service_revision": SERVICE_REVISION,
             "sampler_revision": Sampler::REVISION,

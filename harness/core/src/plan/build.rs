@@ -8,6 +8,7 @@ use eidetic_sdk::{Access, Goal, Stages};
 
 use super::cells::{Plan, PlannedCell};
 use super::models::{Model, Models};
+use super::recipes::{Trainings, Variant};
 use super::sources::{Data, Sources, plugin_spec};
 use crate::cell::{
     AttackSpec, CellSpec, DatasetSpec, ModelSpec, PluginSpec, access_name, goal_name, stage_names,
@@ -21,6 +22,29 @@ struct Chain {
     label: String,
     links: Vec<PluginSpec>,
     stages: Vec<(String, Stages)>,
+    /// Why nothing can run under it.
+    not_applicable: Option<String>,
+}
+
+impl Variant {
+    /// The model with the entry's sampler, and the chain that is left.
+    fn settled(self, entry: &Model, whole: &Chain) -> (Model, Chain) {
+        let mut model = Model {
+            sampler: entry.sampler.clone(),
+            ..self.model
+        };
+        if let Some(twin) = &mut model.twin {
+            twin.sampler.clone_from(&entry.sampler);
+        }
+        let kept = |(id, _): &&(String, Stages)| self.links.iter().any(|link| link.id == *id);
+        let chain = Chain {
+            label: self.label,
+            stages: whole.stages.iter().filter(kept).cloned().collect(),
+            links: self.links,
+            not_applicable: self.not_applicable,
+        };
+        (model, chain)
+    }
 }
 
 struct Attack {
@@ -60,28 +84,53 @@ pub fn plan(suite: &Suite, sources: &Sources<'_>) -> Result<Plan, Vec<LocatedErr
     }
 
     let mut cells = Cells::default();
-    for data in &datasets {
-        for model in &models.listed {
-            for chain in &chains {
-                for attack in &attacks {
-                    for &seed in &suite.seeds {
-                        let make = |model: &Model, listed| {
-                            cell(suite, sources, data, model, chain, attack, seed, listed)
-                        };
-                        let twin = model.twin.as_deref().filter(|_| !data.split.aux.is_empty());
-                        let twin = twin.map(|twin| cells.put(make(twin, false)));
-                        let own = make(model, true);
-                        let twin = twin.filter(|twin| *twin != own.id);
-                        cells.put(PlannedCell { twin, ..own });
-                    }
-                }
+    let mut combine = |data: &Data, model: &Model, chain: &Chain| {
+        for attack in &attacks {
+            for &seed in &suite.seeds {
+                let make = |model: &Model, listed| {
+                    cell(suite, sources, data, model, chain, attack, seed, listed)
+                };
+                let twin = model.twin.as_deref().filter(|_| !data.split.aux.is_empty());
+                let twin = twin.map(|twin| cells.put(make(twin, false)));
+                let own = make(model, true);
+                let twin = twin.filter(|twin| *twin != own.id);
+                cells.put(PlannedCell { twin, ..own });
             }
         }
+    };
+    for data in &datasets {
+        for model in models.listed.iter().filter(|model| model.recipe.is_none()) {
+            for chain in chains.iter().filter(|chain| model.meets(&chain.label)) {
+                combine(data, model, chain);
+            }
+        }
+    }
+    let mut trainings = Trainings::new(sources.benchmarks);
+    for (model, entry) in models.listed.iter().zip(&suite.models) {
+        let Some(recipe) = &model.recipe else {
+            continue;
+        };
+        for chain in chains.iter().filter(|chain| model.meets(&chain.label)) {
+            let (links, stages) = (&chain.links, &chain.stages);
+            let label = &chain.label;
+            let variant = recipe.under(label, links, stages, &model.label, sources, &mut trainings);
+            match variant {
+                Ok(variant) => {
+                    let (model, chain) = variant.settled(model, chain);
+                    combine(&recipe.data, &model, &chain);
+                }
+                Err(message) => problems.push(suite.problem(entry.at, &[], message)),
+            }
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
     }
     Ok(Plan {
         suite: suite.name.clone(),
         suite_version: suite.version,
         cells: cells.list,
+        trainings: trainings.list,
     })
 }
 
@@ -155,7 +204,7 @@ fn cell(
 
 /// Why a combination cannot run, as far as it is known before it does.
 fn not_applicable(data: &Data, model: &Model, chain: &Chain) -> Option<String> {
-    if let Some(reason) = model.mismatch(data) {
+    if let Some(reason) = chain.not_applicable.clone().or(model.mismatch(data)) {
         return Some(reason);
     }
     for (id, stages) in &chain.stages {
@@ -204,6 +253,7 @@ fn chain(
         label: entry.label.clone(),
         links: Vec::new(),
         stages: Vec::new(),
+        not_applicable: None,
     };
     for link in &entry.links {
         let plugin = registry

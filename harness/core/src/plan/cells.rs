@@ -1,5 +1,6 @@
 //! The cells of a suite, in the suite's order.
 
+use super::trainings::PlannedTraining;
 use crate::cell::CellSpec;
 
 /// One cell that a suite asks for, or that is the twin of one.
@@ -26,4 +27,6 @@ pub struct Plan {
     pub suite_version: u64,
     /// Its cells, each id once.
     pub cells: Vec<PlannedCell>,
+    /// The recipes whose models they need, each once.
+    pub trainings: Vec<PlannedTraining>,
 }

@@ -3,9 +3,12 @@
 mod build;
 mod cells;
 mod models;
+mod recipes;
 mod sources;
+mod trainings;
 
 pub use build::plan;
 pub use cells::{Plan, PlannedCell};
 pub use models::{BUILT_IN_MODELS, zoo};
 pub use sources::Sources;
+pub use trainings::PlannedTraining;

@@ -5,13 +5,14 @@ use std::path::Path;
 use eidetic_sdk::registration::Kind;
 use serde_json::{Value, json};
 
+use super::recipes::{RecipeModel, recipe_path};
 use super::sources::{Data, Sources, plugin_spec};
 use crate::cell::{ModelOrigin, RuntimeSpec};
 use crate::dataset::{Part, TrainingSet};
 use crate::model::{Manifest, ModelFolder, TrainedOn, TrainingStatement};
 use crate::plugin::KindName;
 use crate::suggest::allowed_and_nearest;
-use crate::suite::{ModelEntry, ModelSource, Suite};
+use crate::suite::{Glob, ModelEntry, ModelSource, Suite};
 use crate::yaml::LocatedError;
 
 /// Built-in names: the plugin `memorizer` over members or aux, natively or as ONNX.
@@ -30,10 +31,41 @@ pub(super) struct Model {
     pub(super) twin: Option<Box<Model>>,
     /// Whether the harness has no part in its training.
     pub(super) arrives_trained: bool,
-    statement: Option<TrainingStatement>,
+    /// Which mitigations it is combined with, where not all.
+    pub(super) mitigations: Option<Vec<Glob>>,
+    /// What it is trained from when it is needed.
+    pub(super) recipe: Option<RecipeModel>,
+    pub(super) statement: Option<TrainingStatement>,
 }
 
 impl Model {
+    /// The model of a recipe.
+    pub(super) fn trained(
+        label: String,
+        origin: ModelOrigin,
+        part: Part,
+        runtime: RuntimeSpec,
+    ) -> Self {
+        Self {
+            label,
+            origin,
+            trained_on: Some(part),
+            sampler: None,
+            runtime: Some(runtime),
+            twin: None,
+            arrives_trained: true,
+            mitigations: None,
+            recipe: None,
+            statement: None,
+        }
+    }
+
+    /// Whether it is combined with the mitigation of this label.
+    pub(super) fn meets(&self, mitigation: &str) -> bool {
+        let patterns = self.mitigations.as_ref();
+        patterns.is_none_or(|patterns| patterns.iter().any(|p| p.matches(mitigation)))
+    }
+
     /// Why a model cannot stand against this data: it says that it was trained on others.
     pub(super) fn mismatch(&self, data: &Data) -> Option<String> {
         let statement = self.statement.as_ref()?;
@@ -87,7 +119,9 @@ impl<'a> Models<'a> {
             }
             ModelSource::Folder(path) => self.folder(entry, &self.suite.path(path))?,
             ModelSource::Plugin(id) => self.plugin(entry, id)?,
+            ModelSource::Recipe(path) => self.recipe(entry, path)?,
         };
+        model.mitigations.clone_from(&entry.mitigations);
         let sampler = self.suite.sampler_of(entry).map(|sampler| json!(sampler));
         if let Some(twin) = &mut model.twin {
             twin.sampler = sampler.clone();
@@ -137,6 +171,8 @@ impl<'a> Models<'a> {
             runtime: runtime.clone(),
             twin,
             arrives_trained: false,
+            mitigations: None,
+            recipe: None,
             statement: None,
         };
         let label = entry.label.clone();
@@ -171,6 +207,8 @@ impl<'a> Models<'a> {
             runtime: None,
             twin,
             arrives_trained: !trains,
+            mitigations: None,
+            recipe: None,
             statement: None,
         };
         let label = entry.label.clone();
@@ -194,6 +232,22 @@ impl<'a> Models<'a> {
             None => None,
         };
         Ok(Model { twin, ..model.0 })
+    }
+
+    /// A recipe; what is trained shows with each mitigation.
+    fn recipe(&mut self, entry: &ModelEntry, path: &Path) -> Result<Model, LocatedError> {
+        let runtime = self.runtime(entry)?;
+        let path = recipe_path(self.suite, self.sources, path);
+        let recipe = RecipeModel::new(&path, runtime.clone(), self.sources);
+        let recipe = recipe.map_err(|message| self.problem(entry, message))?;
+        let origin = ModelOrigin::Recipe {
+            recipe_id: String::new(),
+            path: String::new(),
+        };
+        Ok(Model {
+            recipe: Some(recipe),
+            ..Model::trained(entry.label.clone(), origin, Part::Members, runtime)
+        })
     }
 
     /// A folder, and the name of its clean twin.
@@ -221,6 +275,8 @@ impl<'a> Models<'a> {
             runtime: Some(self.runtime(entry)?),
             twin: None,
             arrives_trained: true,
+            mitigations: None,
+            recipe: None,
             statement: Some(manifest.training.clone()),
         };
         Ok((model, manifest.clean_twin.clone()))

@@ -17,6 +17,7 @@ use crate::model::{
     MemorizerFolder, ModelFolder, OnnxModel, TrainedOn, TrainingStatement, write_memorizer_folder,
 };
 use crate::plugin::{KindName, Registry};
+use crate::train;
 
 /// A model ready to be attacked.
 pub(super) struct Served {
@@ -27,6 +28,8 @@ pub(super) struct Served {
     pub(super) sampler: Option<Value>,
     /// The training mitigation that it was made under and that supplies its extra channels.
     pub(super) mitigation: Option<PluginSpec>,
+    /// Of data and training, the stages at which a mitigation acted when it was trained here.
+    pub(super) trained_under: Vec<String>,
 }
 
 /// The model of a cell, opened or made.
@@ -48,6 +51,7 @@ pub(super) fn serve(job: &Job, registry: &Registry, train: &TrainingData) -> Res
                 n_trained: trains.then_some(train.len() as u64),
                 sampler: None,
                 mitigation: None,
+                trained_under: Vec::new(),
             })
         }
         ModelOrigin::MemorizerOnnx => {
@@ -76,6 +80,13 @@ pub(super) fn serve(job: &Job, registry: &Registry, train: &TrainingData) -> Res
         ModelOrigin::Folder { path, sha256 } => {
             let folder = ModelFolder::open(Path::new(path))?;
             same("model", &folder.manifest().name, folder.digest(), sha256)?;
+            open(job, registry, folder)
+        }
+        ModelOrigin::Recipe { recipe_id, path } => {
+            let path = Path::new(path);
+            let folder = ModelFolder::open(path)?;
+            let found = train::recipe_id_of(path).unwrap_or_default();
+            same("recipe of", &folder.manifest().name, &found, recipe_id)?;
             open(job, registry, folder)
         }
     }
@@ -111,6 +122,7 @@ fn open(job: &Job, registry: &Registry, folder: ModelFolder) -> Result<Served, S
         None => None,
     };
     let sha256 = folder.digest().to_owned();
+    let trained_under = train::stages_of(folder.path());
     let n_trained = manifest.training.n;
     let sampler = manifest
         .sampler
@@ -122,6 +134,7 @@ fn open(job: &Job, registry: &Registry, folder: ModelFolder) -> Result<Served, S
         n_trained,
         sampler,
         mitigation,
+        trained_under,
     })
 }
 

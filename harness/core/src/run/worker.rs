@@ -64,6 +64,7 @@ fn attempt(
     let served = serve(job, registry, &train)?;
     outcome.model_sha256 = served.sha256;
     outcome.n_trained = served.n_trained;
+    outcome.stages_applied.extend(served.trained_under);
     if let Some(mitigation) = &served.mitigation {
         links.insert(0, mitigate(mitigation, registry, &train, seed)?.0);
     }

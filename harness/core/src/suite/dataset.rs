@@ -1,10 +1,8 @@
 //! Dataset entries.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
 
-use super::label::{Labelled, with_details};
-use super::options::short;
+use super::label::{Labelled, dataset_label};
 use super::reader::Reader;
 use crate::dataset::SplitConfig;
 use crate::yaml::{Node, NodeId, Value};
@@ -120,11 +118,7 @@ impl Labelled for DatasetEntry {
     }
 
     fn detailed(&self) -> String {
-        let split = match serde_json::to_value(&self.split) {
-            Ok(Json::Object(map)) => map,
-            _ => Map::new(),
-        };
-        with_details(&self.id, &short(&split))
+        dataset_label(&self.id, &self.split)
     }
 
     fn set_label(&mut self, label: String) {

@@ -14,7 +14,7 @@ use super::expect::{Expectation, Glob};
 use super::label::{Labelled, label_all};
 use super::limits::Limits;
 use super::mitigation::MitigationChain;
-use super::model::ModelEntry;
+use super::model::{ModelEntry, ModelSource};
 use super::reader::Reader;
 use super::sampler::Sampler;
 use crate::suggest::allowed_and_nearest;
@@ -49,7 +49,7 @@ pub struct Suite {
     /// The sampler of models that have none of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampler: Option<Sampler>,
-    /// At least one.
+    /// At least one, unless every model is a recipe: recipes bring their datasets.
     pub datasets: Vec<DatasetEntry>,
     /// At least one.
     pub models: Vec<ModelEntry>,
@@ -173,6 +173,7 @@ impl Suite {
         let suite = read(&mut reader, &document);
         if let (true, Some(suite)) = (reader.is_clean(), &suite) {
             refuse_dead_expectations(&mut reader, suite);
+            refuse_dead_combinations(&mut reader, suite);
         }
         let (problems, more) = reader.finish();
         match suite {
@@ -207,8 +208,16 @@ fn read(reader: &mut Reader<'_>, document: &Arc<Document>) -> Option<Suite> {
     let name = name.and_then(|name| reader.name(name));
     let seed = root.get("seed").map(|node| reader.integer(node, 0));
     let sampler = root.get("sampler").map(|node| Sampler::read(reader, node));
-    let datasets = entries(reader, "datasets", root, DatasetEntry::read);
     let models = entries(reader, "models", root, ModelEntry::read);
+    // Recipes bring their datasets.
+    let recipes = models.iter().flatten();
+    let recipes_alone = recipes
+        .clone()
+        .all(|model| matches!(model.source, ModelSource::Recipe(_)));
+    let datasets = match recipes_alone && recipes.count() > 0 && root.get("datasets").is_none() {
+        true => Some(Vec::new()),
+        false => entries(reader, "datasets", root, DatasetEntry::read),
+    };
     let mitigations = match root.get("mitigations") {
         Some(_) => entries(reader, "mitigations", root, MitigationChain::read),
         None => Some(vec![MitigationChain::none()]),
@@ -282,6 +291,9 @@ fn read_seeds(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<u64>> {
 /// A pattern that fits no label would make its check pass for ever.
 fn refuse_dead_expectations(reader: &mut Reader<'_>, suite: &Suite) {
     let labels = suite.resolved().labels;
+    let recipes = suite.models.iter();
+    let recipes = recipes.filter(|model| matches!(model.source, ModelSource::Recipe(_)));
+    let brings_datasets = recipes.count() > 0;
     for expectation in &suite.expect {
         let dimensions: [(&str, &Glob, &[&str]); 4] = [
             ("dataset", &expectation.dataset, &labels.datasets),
@@ -290,6 +302,9 @@ fn refuse_dead_expectations(reader: &mut Reader<'_>, suite: &Suite) {
             ("attack", &expectation.attack, &labels.attacks),
         ];
         for (key, pattern, labels) in dimensions {
+            if key == "dataset" && brings_datasets {
+                continue;
+            }
             if !labels.iter().any(|label| pattern.matches(label)) {
                 let text = pattern.as_str();
                 let tail = allowed_and_nearest(text, labels.iter().copied());
@@ -298,6 +313,21 @@ fn refuse_dead_expectations(reader: &mut Reader<'_>, suite: &Suite) {
                     key,
                     format!("{text:?} fits no {key} of this suite{tail}"),
                 );
+            }
+        }
+    }
+}
+
+/// A model's pattern that fits none of the suite's mitigations asks for nothing.
+fn refuse_dead_combinations(reader: &mut Reader<'_>, suite: &Suite) {
+    let labels = suite.resolved().labels.mitigations;
+    for model in &suite.models {
+        for pattern in model.mitigations.iter().flatten() {
+            if !labels.iter().any(|label| pattern.matches(label)) {
+                let text = pattern.as_str();
+                let tail = allowed_and_nearest(text, labels.iter().copied());
+                let message = format!("{text:?} fits no mitigation of this suite{tail}");
+                reader.problem_under(model.at, "mitigations", message);
             }
         }
     }

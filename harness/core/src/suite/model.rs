@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::expect::Glob;
 use super::label::{Labelled, with_details};
 use super::options::{Options, short};
 use super::reader::{Reader, is_name};
@@ -22,6 +23,10 @@ pub struct ModelEntry {
     /// The name given in the file, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Which of the suite's mitigations it is combined with: patterns of their labels, absent for
+    /// all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mitigations: Option<Vec<Glob>>,
     /// The entry's own sampler; see [`super::Suite::sampler_of`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampler: Option<Sampler>,
@@ -46,6 +51,10 @@ pub enum ModelSource {
     /// A folder, as written; [`super::Suite::path`] makes it absolute.
     #[serde(rename = "folder")]
     Folder(PathBuf),
+    /// A recipe that is trained when it is needed, with the dataset that it names: the name of one
+    /// under `benchmarks/recipes`, or a file as written.
+    #[serde(rename = "recipe")]
+    Recipe(PathBuf),
 }
 
 impl ModelEntry {
@@ -54,6 +63,7 @@ impl ModelEntry {
             source: ModelSource::Named(String::new()),
             options: Options::default(),
             name: None,
+            mitigations: None,
             sampler: None,
             label: String::new(),
             at: node.id(),
@@ -62,8 +72,17 @@ impl ModelEntry {
             entry.source = ModelSource::Named(reader.name(node)?);
             return Some(entry);
         }
-        const KEYS: [&str; 6] = ["id", "plugin", "folder", "options", "name", "sampler"];
-        let expected = "a model's name or a mapping with id, plugin or folder";
+        const KEYS: [&str; 8] = [
+            "id",
+            "plugin",
+            "folder",
+            "recipe",
+            "options",
+            "name",
+            "mitigations",
+            "sampler",
+        ];
+        let expected = "a model's name or a mapping with id, plugin, folder or recipe";
         reader.mapping(node, expected, &KEYS)?;
         if let Some(name) = node.get("name") {
             entry.name = reader.name(name);
@@ -71,17 +90,24 @@ impl ModelEntry {
         if let Some(sampler) = node.get("sampler") {
             entry.sampler = Sampler::read(reader, sampler);
         }
+        if let Some(patterns) = node.get("mitigations") {
+            let patterns = reader.list(patterns)?.iter();
+            let patterns = patterns.map(|item| reader.text(item).map(Glob::new));
+            entry.mitigations = Some(patterns.collect::<Option<_>>()?);
+        }
         if let Some(options) = node.get("options") {
             entry.options = Options::read(reader, options)?;
         }
         entry.source = read_source(reader, node)?;
+        let without_options = match &entry.source {
+            ModelSource::Folder(_) => Some("a folder takes no options: its model.yaml says it all"),
+            ModelSource::Recipe(_) => Some("a recipe takes no options: its file says it all"),
+            ModelSource::Named(_) | ModelSource::Plugin(_) => None,
+        };
+        if let (Some(message), Some(options)) = (without_options, node.get("options")) {
+            reader.problem(options, message);
+        }
         if let ModelSource::Folder(folder) = &entry.source {
-            if let Some(options) = node.get("options") {
-                reader.problem(
-                    options,
-                    "a folder takes no options: its model.yaml says it all",
-                );
-            }
             if entry.name.is_none() && !is_name(&folder_name(folder)) {
                 reader.problem(
                     node,
@@ -96,7 +122,7 @@ impl ModelEntry {
 }
 
 fn read_source(reader: &mut Reader<'_>, node: &Node) -> Option<ModelSource> {
-    let given: Vec<&str> = ["id", "plugin", "folder"]
+    let given: Vec<&str> = ["id", "plugin", "folder", "recipe"]
         .into_iter()
         .filter(|key| node.get(key).is_some())
         .collect();
@@ -107,7 +133,7 @@ fn read_source(reader: &mut Reader<'_>, node: &Node) -> Option<ModelSource> {
         };
         reader.problem(
             node,
-            format!("expected exactly one of id, plugin, folder, got {got}"),
+            format!("expected exactly one of id, plugin, folder, recipe, got {got}"),
         );
         return None;
     };
@@ -115,6 +141,7 @@ fn read_source(reader: &mut Reader<'_>, node: &Node) -> Option<ModelSource> {
     Some(match key {
         "id" => ModelSource::Named(reader.name(value)?),
         "plugin" => ModelSource::Plugin(reader.name(value)?),
+        "recipe" => ModelSource::Recipe(PathBuf::from(reader.text(value)?)),
         _ => ModelSource::Folder(PathBuf::from(reader.text(value)?)),
     })
 }
@@ -134,6 +161,10 @@ impl Labelled for ModelEntry {
         match &self.source {
             ModelSource::Named(id) | ModelSource::Plugin(id) => id.clone(),
             ModelSource::Folder(folder) => folder_name(folder),
+            ModelSource::Recipe(file) => file
+                .file_stem()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default(),
         }
     }
 

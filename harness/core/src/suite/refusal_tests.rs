@@ -12,8 +12,8 @@ fn refused(extra: &str) -> String {
 fn unknown_and_duplicate_keys() {
     assert_eq!(
         refused("models: [ m, { plugin: p, optoins: {} } ]"),
-        "1:27: models[1].optoins: unknown key \"optoins\"; allowed: id, plugin, folder, options, name, \
-         sampler; did you mean \"options\"?"
+        "1:27: models[1].optoins: unknown key \"optoins\"; allowed: id, plugin, folder, recipe, \
+         options, name, mitigations, sampler; did you mean \"options\"?"
     );
     assert_eq!(
         refused("sede: 3"),
@@ -39,7 +39,7 @@ fn unknown_and_duplicate_keys() {
 fn missing_keys_and_empty_lists() {
     assert_eq!(
         parse("version: 1\n").unwrap_err().to_string(),
-        ["name", "datasets", "models", "attacks"]
+        ["name", "models", "datasets", "attacks"]
             .map(|key| format!("suites/suite.yaml:1:1: missing key \"{key}\""))
             .join("\n")
     );
@@ -175,8 +175,8 @@ fn versions_and_names() {
 fn models_come_from_one_place() {
     assert_eq!(
         refused("models: [ { id: a, plugin: b }, { name: c } ]"),
-        "1:11: models[0]: expected exactly one of id, plugin, folder, got id and plugin\n\
-         1:33: models[1]: expected exactly one of id, plugin, folder, got none"
+        "1:11: models[0]: expected exactly one of id, plugin, folder, recipe, got id and plugin\n\
+         1:33: models[1]: expected exactly one of id, plugin, folder, recipe, got none"
     );
     assert_eq!(
         refused("models: [ { folder: 'My Models/Ünet', options: { a: 1 } } ]"),

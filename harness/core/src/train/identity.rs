@@ -134,9 +134,23 @@ impl Identity {
 /// [`Identity::recipe_id`] of the model in a folder, by its own record; the record is a file of the
 /// manifest, whose digests [`crate::model::ModelFolder::open`] checks.
 pub fn recipe_id_of(folder: &Path) -> Option<String> {
-    let record = fs::read(folder.join(RECORD)).ok()?;
-    let record: Record = serde_json::from_slice(&record).ok()?;
-    Some(recipe_id(record.identity))
+    Some(recipe_id(record_of(folder)?.identity))
+}
+
+/// Of data and training, the stages at which a mitigation acted on the model in a folder; none where
+/// nothing is known.
+pub(crate) fn stages_of(folder: &Path) -> Vec<String> {
+    let identity = record_of(folder).map(|record| record.identity);
+    let stages = identity.and_then(|identity| {
+        serde_json::from_value(identity.get("mitigation")?.get("stages")?.clone()).ok()
+    });
+    let mut stages: Vec<String> = stages.unwrap_or_default();
+    stages.retain(|stage| stage == "data" || stage == "training");
+    stages
+}
+
+fn record_of(folder: &Path) -> Option<Record> {
+    serde_json::from_slice(&fs::read(folder.join(RECORD)).ok()?).ok()
 }
 
 fn recipe_id(mut identity: Value) -> String {

@@ -23,9 +23,11 @@ mod trainer_tests;
 
 pub use eidetic_nn::{Error as NetworkError, Progress};
 pub use error::Error;
+pub(crate) use identity::stages_of;
 pub use identity::{
     Identity, IdentityDataset, IdentityRuntime, IdentityTrainingSet, NN_REVISION, recipe_id_of,
 };
+pub(crate) use prepare::data;
 pub use prepare::{Prepared, Sources, prepare};
 pub use recipe::{
     Memorized, Recipe, RecipeDataset, RecipeFile, RecipeMitigation, SigmaDraw, TrainedPart,

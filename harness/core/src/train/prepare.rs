@@ -74,7 +74,7 @@ pub fn prepare(file: &RecipeFile, sources: &Sources<'_>) -> Result<Prepared, Err
     let mut recipe = file.recipe.clone();
     recipe.training.seed = sources.seed.unwrap_or(recipe.training.seed);
     recipe.label_dropout = recipe.conditional.then(|| recipe.dropped_labels());
-    let (dataset, split, data_licence) = data(file, sources)?;
+    let (dataset, split, data_licence) = data(file, sources.benchmarks, sources.data_dir)?;
     recipe.dataset = resolved(&recipe.dataset.id, &split.config);
     let part = match recipe.part {
         TrainedPart::Members => Part::Members,
@@ -230,17 +230,22 @@ fn loop_of(recipe: &Recipe) -> Value {
     training
 }
 
-fn data(
+/// The dataset of a recipe, its split, and the licence of the data.
+///
+/// # Errors
+/// A dataset that is not there or damaged, a split that cannot be, with line and key.
+pub(crate) fn data(
     file: &RecipeFile,
-    sources: &Sources<'_>,
+    benchmarks: &Path,
+    data_dir: Option<&Path>,
 ) -> Result<(Dataset, Split, String), LocatedError> {
     let wanted = &file.recipe.dataset;
     let wrong = |keys: &[&str], error: dataset::Error| file.problem(keys, error.to_string());
-    let folder = sources.benchmarks.join("datasets");
+    let folder = benchmarks.join("datasets");
     let named = ["dataset", "id"];
-    let found = dataset::find(&folder, &wanted.id, sources.data_dir);
+    let found = dataset::find(&folder, &wanted.id, data_dir);
     let found = found.map_err(|error| wrong(&named, error))?;
-    let dataset = Dataset::load(&found.folder, sources.data_dir);
+    let dataset = Dataset::load(&found.folder, data_dir);
     let dataset = dataset.map_err(|error| wrong(&named, error))?;
     let config = wanted.split.over(&found.manifest.split);
     let split = Split::new(&dataset, &config);
