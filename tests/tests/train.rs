@@ -196,6 +196,9 @@ fn every_committed_recipe_begins() {
     let folder = workspace().join("benchmarks/recipes");
     for file in fs::read_dir(folder).unwrap() {
         let recipe = file.unwrap().path();
+        if recipe.extension().is_none_or(|ending| ending != "yaml") {
+            continue;
+        }
         let name = recipe.file_stem().unwrap().to_str().unwrap().to_owned();
         let mut command = train(&place, Path::new(&name), "out");
         let mut child = command
