@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use eidetic_runtime::{Search, find};
@@ -34,7 +34,7 @@ fn suite(place: &Place) -> PathBuf {
 }
 
 /// The program with a cache of its own.
-fn program(place: &Place, verb: &str, suite: &PathBuf) -> Command {
+fn program(place: &Place, verb: &str, suite: &Path) -> Command {
     let mut command = place.command(verb, suite, "out");
     let library = find(&Search::default()).unwrap();
     command

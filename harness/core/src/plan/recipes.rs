@@ -57,7 +57,7 @@ impl RecipeModel {
             label: dataset_label(&wanted.id, &wanted.split),
             id: wanted.id.clone(),
             sha256: dataset.digest.clone(),
-            split: split.config.clone(),
+            split: split.config,
             groups_sha256: dataset.duplicates.digest(),
         };
         Ok(Self {

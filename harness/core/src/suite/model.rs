@@ -107,15 +107,14 @@ impl ModelEntry {
         if let (Some(message), Some(options)) = (without_options, node.get("options")) {
             reader.problem(options, message);
         }
-        if let ModelSource::Folder(folder) = &entry.source {
-            if entry.name.is_none() && !is_name(&folder_name(folder)) {
-                reader.problem(
-                    node,
-                    format!(
-                        "the folder {folder:?} does not end in a usable name; add the key \"name\""
-                    ),
-                );
-            }
+        if let ModelSource::Folder(folder) = &entry.source
+            && entry.name.is_none()
+            && !is_name(&folder_name(folder))
+        {
+            let message = format!(
+                "the folder {folder:?} does not end in a usable name; add the key \"name\""
+            );
+            reader.problem(node, message);
         }
         Some(entry)
     }
