@@ -7,7 +7,8 @@ use eidetic_sdk::registration::Kind;
 use eidetic_sdk::{Access, Goal, Stages};
 
 use super::cells::{Plan, PlannedCell};
-use super::models::{Model, Models};
+use super::model::Model;
+use super::models::{Models, Subject};
 use super::recipes::{Trainings, Variant};
 use super::sources::{Data, Sources, plugin_spec};
 use crate::cell::{
@@ -27,15 +28,8 @@ struct Chain {
 }
 
 impl Variant {
-    /// The model with the entry's sampler, and the chain that is left.
-    fn settled(self, entry: &Model, whole: &Chain) -> (Model, Chain) {
-        let mut model = Model {
-            sampler: entry.sampler.clone(),
-            ..self.model
-        };
-        if let Some(twin) = &mut model.twin {
-            twin.sampler.clone_from(&entry.sampler);
-        }
+    /// The model, and what is left of the chain.
+    fn split(self, whole: &Chain) -> (Model, Chain) {
         let kept = |(id, _): &&(String, Stages)| self.links.iter().any(|link| link.id == *id);
         let chain = Chain {
             label: self.label,
@@ -43,7 +37,7 @@ impl Variant {
             links: self.links,
             not_applicable: self.not_applicable,
         };
-        (model, chain)
+        (self.model, chain)
     }
 }
 
@@ -99,25 +93,28 @@ pub fn plan(suite: &Suite, sources: &Sources<'_>) -> Result<Plan, Vec<LocatedErr
         }
     };
     for data in &datasets {
-        for model in models.listed.iter().filter(|model| model.recipe.is_none()) {
-            for chain in chains.iter().filter(|chain| model.meets(&chain.label)) {
+        for listed in &models.listed {
+            let Subject::Model(model) = &listed.subject else {
+                continue;
+            };
+            for chain in chains.iter().filter(|chain| listed.meets(&chain.label)) {
                 combine(data, model, chain);
             }
         }
     }
     let mut trainings = Trainings::new(sources.benchmarks);
-    for (model, entry) in models.listed.iter().zip(&suite.models) {
-        let Some(recipe) = &model.recipe else {
+    for listed in &models.listed {
+        let Subject::Recipe(recipe) = &listed.subject else {
             continue;
         };
-        for chain in chains.iter().filter(|chain| model.meets(&chain.label)) {
+        let (entry, sampler) = (listed.entry, listed.sampler.as_ref());
+        for chain in chains.iter().filter(|chain| listed.meets(&chain.label)) {
             let (links, stages) = (&chain.links, &chain.stages);
-            let label = &chain.label;
-            let variant = recipe.under(label, links, stages, &model.label, sources, &mut trainings);
-            match variant {
+            let (chain_label, label) = (&chain.label, &entry.label);
+            match recipe.under(chain_label, links, stages, label, sources, &mut trainings) {
                 Ok(variant) => {
-                    let (model, chain) = variant.settled(model, chain);
-                    combine(&recipe.data, &model, &chain);
+                    let (model, chain) = variant.split(chain);
+                    combine(&recipe.data, &model.sampled_by(sampler), &chain);
                 }
                 Err(message) => problems.push(suite.problem(entry.at, &[], message)),
             }

@@ -2,6 +2,7 @@
 
 mod build;
 mod cells;
+mod model;
 mod models;
 mod recipes;
 mod sources;

@@ -5,14 +5,15 @@ use std::path::Path;
 use eidetic_sdk::registration::Kind;
 use serde_json::{Value, json};
 
+use super::model::Model;
 use super::recipes::{RecipeModel, recipe_path};
-use super::sources::{Data, Sources, plugin_spec};
+use super::sources::{Sources, plugin_spec};
 use crate::cell::{ModelOrigin, RuntimeSpec};
-use crate::dataset::{Part, TrainingSet};
-use crate::model::{Manifest, ModelFolder, TrainedOn, TrainingStatement};
+use crate::dataset::Part;
+use crate::model::{Manifest, ModelFolder, TrainedOn};
 use crate::plugin::KindName;
 use crate::suggest::allowed_and_nearest;
-use crate::suite::{Glob, ModelEntry, ModelSource, Suite};
+use crate::suite::{ModelEntry, ModelSource, Suite};
 use crate::yaml::LocatedError;
 
 /// Built-in names: the plugin `memorizer` over members or aux, natively or as ONNX.
@@ -21,69 +22,26 @@ pub const BUILT_IN_MODELS: [&str; 4] = ["memorizer", "clean", "memorizer-onnx", 
 /// Plugin behind the built-ins.
 const MEMORIZER: &str = "memorizer";
 
-/// A model as resolved.
-pub(super) struct Model {
-    pub(super) label: String,
-    pub(super) origin: ModelOrigin,
-    pub(super) trained_on: Option<Part>,
+/// An entry of a suite, resolved.
+pub(super) struct Listed<'a> {
+    pub(super) entry: &'a ModelEntry,
     pub(super) sampler: Option<Value>,
-    pub(super) runtime: Option<RuntimeSpec>,
-    pub(super) twin: Option<Box<Model>>,
-    /// Whether the harness has no part in its training.
-    pub(super) arrives_trained: bool,
-    /// Which mitigations it is combined with, where not all.
-    pub(super) mitigations: Option<Vec<Glob>>,
-    /// What it is trained from when it is needed.
-    pub(super) recipe: Option<RecipeModel>,
-    pub(super) statement: Option<TrainingStatement>,
+    pub(super) subject: Subject,
 }
 
-impl Model {
-    /// The model of a recipe.
-    pub(super) fn trained(
-        label: String,
-        origin: ModelOrigin,
-        part: Part,
-        runtime: RuntimeSpec,
-    ) -> Self {
-        Self {
-            label,
-            origin,
-            trained_on: Some(part),
-            sampler: None,
-            runtime: Some(runtime),
-            twin: None,
-            arrives_trained: true,
-            mitigations: None,
-            recipe: None,
-            statement: None,
-        }
-    }
+/// What an entry stands for.
+pub(super) enum Subject {
+    /// A model, on every dataset of the suite.
+    Model(Box<Model>),
+    /// A recipe: a model under each mitigation, on a dataset of its own.
+    Recipe(Box<RecipeModel>),
+}
 
+impl Listed<'_> {
     /// Whether it is combined with the mitigation of this label.
     pub(super) fn meets(&self, mitigation: &str) -> bool {
-        let patterns = self.mitigations.as_ref();
+        let patterns = self.entry.mitigations.as_ref();
         patterns.is_none_or(|patterns| patterns.iter().any(|p| p.matches(mitigation)))
-    }
-
-    /// Why a model cannot stand against this data: it says that it was trained on others.
-    pub(super) fn mismatch(&self, data: &Data) -> Option<String> {
-        let statement = self.statement.as_ref()?;
-        let set = match statement.part {
-            TrainedOn::Members => TrainingSet::members(&data.dataset, &data.split),
-            TrainedOn::Aux => TrainingSet::aux(&data.dataset, &data.split),
-            TrainedOn::None | TrainedOn::Unknown => return None,
-        };
-        let named = statement.dataset.as_ref()?;
-        if *named != data.spec.id {
-            return Some(format!("the model was trained on {named}"));
-        }
-        let digest = statement.digest.as_ref()?;
-        (*digest != set.digest).then(|| {
-            let (part, n) = (&statement.part, statement.n.unwrap_or(0));
-            format!("the model was trained on {n} images of another split ({part:?})")
-                .to_lowercase()
-        })
     }
 }
 
@@ -92,7 +50,7 @@ pub(super) struct Models<'a> {
     suite: &'a Suite,
     sources: &'a Sources<'a>,
     runtime: Option<Result<RuntimeSpec, String>>,
-    pub(super) listed: Vec<Model>,
+    pub(super) listed: Vec<Listed<'a>>,
 }
 
 impl<'a> Models<'a> {
@@ -105,29 +63,37 @@ impl<'a> Models<'a> {
         }
     }
 
-    pub(super) fn add(&mut self, entry: &ModelEntry) -> Result<(), LocatedError> {
-        let mut model = match &entry.source {
+    pub(super) fn add(&mut self, entry: &'a ModelEntry) -> Result<(), LocatedError> {
+        let sampler = self.suite.sampler_of(entry).map(|sampler| json!(sampler));
+        let subject = match &entry.source {
+            ModelSource::Recipe(path) => Subject::Recipe(Box::new(self.recipe(entry, path)?)),
+            _ => Subject::Model(Box::new(self.model(entry)?.sampled_by(sampler.as_ref()))),
+        };
+        self.listed.push(Listed {
+            entry,
+            sampler,
+            subject,
+        });
+        Ok(())
+    }
+
+    fn model(&mut self, entry: &ModelEntry) -> Result<Model, LocatedError> {
+        match &entry.source {
             ModelSource::Named(name) if BUILT_IN_MODELS.contains(&name.as_str()) => {
-                self.built_in(entry, name)?
+                self.built_in(entry, name)
             }
             ModelSource::Named(name) => {
                 let folder = self.sources.benchmarks.join("models").join(name);
                 match folder.join(Manifest::FILE).is_file() {
-                    true => self.folder(entry, &folder)?,
-                    false => self.plugin(entry, name)?,
+                    true => self.folder(entry, &folder),
+                    false => self.plugin(entry, name),
                 }
             }
-            ModelSource::Folder(path) => self.folder(entry, &self.suite.path(path))?,
-            ModelSource::Plugin(id) => self.plugin(entry, id)?,
-            ModelSource::Recipe(path) => self.recipe(entry, path)?,
-        };
-        model.mitigations.clone_from(&entry.mitigations);
-        let sampler = self.suite.sampler_of(entry).map(|sampler| json!(sampler));
-        if let Some(twin) = &mut model.twin {
-            twin.sampler = sampler.clone();
+            ModelSource::Plugin(id) => self.plugin(entry, id),
+            ModelSource::Folder(path) | ModelSource::Recipe(path) => {
+                self.folder(entry, &self.suite.path(path))
+            }
         }
-        self.listed.push(Model { sampler, ..model });
-        Ok(())
     }
 
     fn problem(&self, entry: &ModelEntry, message: impl Into<String>) -> LocatedError {
@@ -171,8 +137,6 @@ impl<'a> Models<'a> {
             runtime: runtime.clone(),
             twin,
             arrives_trained: false,
-            mitigations: None,
-            recipe: None,
             statement: None,
         };
         let label = entry.label.clone();
@@ -207,8 +171,6 @@ impl<'a> Models<'a> {
             runtime: None,
             twin,
             arrives_trained: !trains,
-            mitigations: None,
-            recipe: None,
             statement: None,
         };
         let label = entry.label.clone();
@@ -234,20 +196,11 @@ impl<'a> Models<'a> {
         Ok(Model { twin, ..model.0 })
     }
 
-    /// A recipe; what is trained shows with each mitigation.
-    fn recipe(&mut self, entry: &ModelEntry, path: &Path) -> Result<Model, LocatedError> {
+    fn recipe(&mut self, entry: &ModelEntry, path: &Path) -> Result<RecipeModel, LocatedError> {
         let runtime = self.runtime(entry)?;
         let path = recipe_path(self.suite, self.sources, path);
-        let recipe = RecipeModel::new(&path, runtime.clone(), self.sources);
-        let recipe = recipe.map_err(|message| self.problem(entry, message))?;
-        let origin = ModelOrigin::Recipe {
-            recipe_id: String::new(),
-            path: String::new(),
-        };
-        Ok(Model {
-            recipe: Some(recipe),
-            ..Model::trained(entry.label.clone(), origin, Part::Members, runtime)
-        })
+        let recipe = RecipeModel::new(&path, runtime, self.sources);
+        recipe.map_err(|message| self.problem(entry, message))
     }
 
     /// A folder, and the name of its clean twin.
@@ -275,8 +228,6 @@ impl<'a> Models<'a> {
             runtime: Some(self.runtime(entry)?),
             twin: None,
             arrives_trained: true,
-            mitigations: None,
-            recipe: None,
             statement: Some(manifest.training.clone()),
         };
         Ok((model, manifest.clean_twin.clone()))

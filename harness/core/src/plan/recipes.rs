@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use eidetic_sdk::Stages;
 
-use super::models::Model;
+use super::model::Model;
 use super::sources::{Data, Sources};
 use super::trainings::PlannedTraining;
 use crate::cell::{DatasetSpec, ModelOrigin, PluginSpec, RuntimeSpec};
@@ -206,7 +206,7 @@ impl Trainings {
         self.list.push(PlannedTraining {
             recipe_id: recipe_id.to_owned(),
             name: prepared.recipe.name.clone(),
-            recipe: prepared.yaml(),
+            recipe: prepared.recipe.to_yaml(),
             folder: folder.clone(),
             steps: prepared.recipe.training.steps,
             there,

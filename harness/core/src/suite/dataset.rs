@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::label::{Labelled, dataset_label};
+use super::label::{Labelled, with_details};
+use super::options::short;
 use super::reader::Reader;
 use crate::dataset::SplitConfig;
 use crate::yaml::{Node, NodeId, Value};
@@ -124,4 +125,13 @@ impl Labelled for DatasetEntry {
     fn set_label(&mut self, label: String) {
         self.label = label;
     }
+}
+
+/// What a board calls a dataset with a split of its own: `fashion-mnist-10k{members=64}`.
+pub(crate) fn dataset_label(id: &str, split: &SplitOverride) -> String {
+    let split = match serde_json::to_value(split) {
+        Ok(serde_json::Value::Object(map)) => map,
+        _ => serde_json::Map::new(),
+    };
+    with_details(id, &short(&split))
 }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::dataset::SplitOverride;
 use super::options::short;
 use super::reader::Reader;
 use crate::yaml::Node;
@@ -42,15 +41,6 @@ pub(super) fn with_details(base: &str, details: &str) -> String {
 /// What a board calls a plugin with options: `ambient{p=0.2}`.
 pub(crate) fn plugin_label(id: &str, options: &Map<String, Value>) -> String {
     with_details(id, &short(options))
-}
-
-/// What a board calls a dataset with a split of its own: `fashion-mnist-10k{members=64}`.
-pub(crate) fn dataset_label(id: &str, split: &SplitOverride) -> String {
-    let split = match serde_json::to_value(split) {
-        Ok(Value::Object(map)) => map,
-        _ => Map::new(),
-    };
-    with_details(id, &short(&split))
 }
 
 /// Labels the entries of `list` (index in the file, entry, its node), and reports entries that are the same or cannot be told apart.

@@ -23,12 +23,13 @@ mod sampler;
 mod tests;
 
 pub use attack::AttackEntry;
+pub(crate) use dataset::dataset_label;
 pub use dataset::{DatasetEntry, SplitOverride};
 pub use duration::{format_duration, parse_duration};
 pub use error::SuiteErrors;
 pub use expect::{Bounds, Expectation, Glob};
 pub use file::{Labels, Resolved, Suite};
-pub(crate) use label::{dataset_label, plugin_label};
+pub(crate) use label::plugin_label;
 pub use limits::Limits;
 pub use mitigation::{MitigationChain, MitigationUse};
 pub use model::{ModelEntry, ModelSource};

@@ -8,17 +8,15 @@ use serde_json::json;
 
 use super::card::card;
 use super::error::Error;
-use super::identity::Record;
+use super::identity::{RECORD, Record};
 use super::memorized::FIGURE;
 use super::prepare::Prepared;
-use super::recipe::{Recipe, TrainedPart};
+use super::recipe::TrainedPart;
 use super::report::{Figures, Share};
 use crate::model::{FolderContent, Manifest, ModelFolder, TrainedOn, TrainingStatement};
 
 /// The recipe, every default filled in.
 pub(super) const RECIPE: &str = "recipe.yaml";
-/// What was trained from what, for programs.
-pub(super) const RECORD: &str = "training/run.json";
 const LOSS: &str = "training/loss.csv";
 const MEMORIZED: &str = "training/memorized.csv";
 /// Seconds; no part of the digest, as the card.
@@ -33,7 +31,7 @@ pub(super) fn standing(prepared: &Prepared, path: &Path) -> Option<(ModelFolder,
     let folder = ModelFolder::open(path).ok()?;
     let record: Record = serde_json::from_slice(&fs::read(path.join(RECORD)).ok()?).ok()?;
     let recipe = fs::read_to_string(path.join(RECIPE)).ok()?;
-    let same = record.id == prepared.identity.id() && recipe == recipe_yaml(&prepared.recipe);
+    let same = record.id == prepared.identity.id() && recipe == prepared.recipe.to_yaml();
     let figures = serde_json::from_value(record.result?).ok()?;
     same.then_some((folder, figures))
 }
@@ -68,7 +66,7 @@ pub(super) fn content(
                 Manifest::NETWORK.to_owned(),
                 network(prepared, &trained.ema)?,
             ),
-            text(RECIPE, recipe_yaml(&prepared.recipe)),
+            text(RECIPE, prepared.recipe.to_yaml()),
             text(RECORD, format!("{:#}\n", json!(record))),
             text(LOSS, loss_csv),
             text(MEMORIZED, memorized_csv),
@@ -85,15 +83,6 @@ pub(super) fn content(
 pub(super) fn seconds(path: &Path) -> Option<f64> {
     let json: serde_json::Value = serde_json::from_slice(&fs::read(path.join(TIME)).ok()?).ok()?;
     json["seconds"].as_f64()
-}
-
-/// The recipe as YAML that [`super::RecipeFile::load`] reads.
-pub(super) fn recipe_yaml(recipe: &Recipe) -> String {
-    let yaml =
-        serde_yaml::to_string(recipe).expect("what was read from YAML can be written as such");
-    // What is left to a default that is nothing: text that ends so stands in quotes.
-    let lines = yaml.lines().filter(|line| !line.ends_with(": null"));
-    lines.map(|line| format!("{line}\n")).collect()
 }
 
 fn network(prepared: &Prepared, weights: &Parameters) -> Result<Vec<u8>, Error> {

@@ -7,7 +7,6 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::export::RECORD;
 use super::recipe::{Memorized, TrainedPart};
 use crate::cell::PluginSpec;
 use crate::dataset::SplitConfig;
@@ -16,6 +15,9 @@ use crate::files::sha256_hex;
 /// Raised whenever the same recipe gives other weights: networks, initial weights, what is drawn
 /// for a step, gradients, optimisers.
 pub const NN_REVISION: u32 = 1;
+
+/// In a model's folder, what was trained from what, for programs.
+pub(super) const RECORD: &str = "training/run.json";
 
 /// A recipe as resolved: every default filled in, every file by its digest. Names, titles, the range
 /// of sampling and how often checkpoints are written change neither weights nor logs, and are left

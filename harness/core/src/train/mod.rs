@@ -8,6 +8,7 @@ mod error;
 mod export;
 mod identity;
 mod memorized;
+mod mitigating;
 mod objective;
 mod prepare;
 mod recipe;

@@ -64,6 +64,17 @@ pub struct Recipe {
     pub mitigation: Option<RecipeMitigation>,
 }
 
+impl Recipe {
+    /// As YAML that [`RecipeFile::load`] reads.
+    pub fn to_yaml(&self) -> String {
+        let yaml =
+            serde_yaml::to_string(self).expect("what was read from YAML can be written as such");
+        // What is left to a default that is nothing: text that ends so stands in quotes.
+        let lines = yaml.lines().filter(|line| !line.ends_with(": null"));
+        lines.map(|line| format!("{line}\n")).collect()
+    }
+}
+
 /// The data of a recipe.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RecipeDataset {

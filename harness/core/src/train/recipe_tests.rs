@@ -80,10 +80,10 @@ mitigation: { id: filter, options: { nn_ratio: 0.4 } }
         (mitigation.id.as_str(), &mitigation.options["nn_ratio"]),
         ("filter", &0.4.into())
     );
-    let again = parse(&super::export::recipe_yaml(recipe)).unwrap();
+    let again = parse(&recipe.to_yaml()).unwrap();
     assert_eq!(again.recipe, *recipe);
     let least = parse(LEAST).unwrap().recipe;
-    let yaml = super::export::recipe_yaml(&least);
+    let yaml = least.to_yaml();
     assert!(
         !yaml.contains("null") && yaml.contains("mitigation: none\n"),
         "{yaml}"
