@@ -71,7 +71,7 @@ impl<'a> Plan<'a> {
         let (levels, draws) = (self.levels.len() as u64, self.options.draws);
         let a_level = match self.options.method {
             Method::Loss => draws,
-            // One at each level of the way but the last, and two more.
+            // One at each: on the way, at the stop and beyond it.
             Method::Secmi => return levels,
             Method::Pia | Method::Pian => return levels.saturating_add(1),
             Method::Sima | Method::ScoreNorm => 1,

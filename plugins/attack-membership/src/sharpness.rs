@@ -12,8 +12,9 @@
 //! The measure assumes points that the model's own density gives. Of an image that lies far from
 //! all that the model knows s is long, and |H s| with it; and between two peaks of the density H has
 //! large eigenvalues of the other sign. On a model that has nothing but its members it therefore
-//! ranks holdout above members. `sharpness_curvature` is for those: -s.H s / |s|^2 is 1 / sigma^2 on
-//! a peak, less on a slope that is no peak, and below 0 between peaks. It is no published attack.
+//! ranks holdout above members, and so it may on any that memorizes. `sharpness_curvature` is for
+//! those: -s.H s / |s|^2 is 1 / sigma^2 on a peak, less on a slope that is no peak, and below 0
+//! between peaks. It is no published attack.
 
 use eidetic_sdk::Result;
 

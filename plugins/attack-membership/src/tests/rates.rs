@@ -55,7 +55,15 @@ fn members(all: &Array4<u8>) -> Vec<Vec<f64>> {
 
 #[test]
 fn a_perfect_memorizer_gives_its_members_away() {
-    for method in ["loss", "pia", "pian", "sima", "score-norm", "flipd"] {
+    for method in [
+        "loss",
+        "secmi",
+        "pia",
+        "pian",
+        "sima",
+        "score-norm",
+        "flipd",
+    ] {
         let options = format!(r#"{{"method": "{method}", "draws": 2, "trace_probes": 2}}"#);
         let rate = rate(&options, 40, |all| {
             let model = memorizer(&members(&all));
