@@ -100,7 +100,7 @@ impl<S: Solver> Attack for Inpainting<S> {
 
     /// Candidate after candidate under all masks, so that a budget buys whole candidates, as many
     /// at any batch. Where the calls end, the run is cancelled or the model fails, what was given
-    /// to the sink by then counts. Holds a few copies of a batch, whatever the number of candidates.
+    /// to the sink by then counts. Holds a few copies of a batch, whatever the candidates' number.
     fn run(&self, target: &dyn Target, context: &dyn Context, sink: &dyn Sink) -> Result<()> {
         let info = target.info()?;
         if info.latent.is_some() {

@@ -55,7 +55,7 @@ impl Attack for Noise {
 
     /// Candidate after candidate at all levels, so that a budget buys whole candidates, as many at
     /// any batch. Where the calls end, the run is cancelled or the model fails, what was given to
-    /// the sink by then counts. Holds a few copies of a batch, whatever the number of candidates.
+    /// the sink by then counts. Holds a few copies of a batch, however many candidates there are.
     fn run(&self, target: &dyn Target, context: &dyn Context, sink: &dyn Sink) -> Result<()> {
         let noised = self.noised(target)?;
         let total = noised
