@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 /// Folder under `plugins`, and the constant with its digest.
-const PLUGINS: [(&str, &str); 11] = [
+const PLUGINS: [(&str, &str); 14] = [
+    ("attack-inpainting", "ATTACK_INPAINTING"),
+    ("attack-membership", "ATTACK_MEMBERSHIP"),
+    ("attack-noise", "ATTACK_NOISE"),
     ("attack-random", "ATTACK_RANDOM"),
     ("mitigation-agc", "MITIGATION_AGC"),
     ("mitigation-ambient", "MITIGATION_AMBIENT"),

@@ -14,6 +14,15 @@ pub(crate) fn linked() -> Registry {
     let mut registry = Registry::default();
     for (registrations, sha256) in [
         (
+            eidetic_attack_inpainting::registrations(),
+            digests::ATTACK_INPAINTING,
+        ),
+        (
+            eidetic_attack_membership::registrations(),
+            digests::ATTACK_MEMBERSHIP,
+        ),
+        (eidetic_attack_noise::registrations(), digests::ATTACK_NOISE),
+        (
             eidetic_attack_random::registrations(),
             digests::ATTACK_RANDOM,
         ),
@@ -101,15 +110,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_plugin_is_there_with_a_digest_of_its_own() {
+    fn every_plugin_is_there_and_every_crate_has_a_digest_of_its_own() {
         let registry = linked();
         let ids: Vec<&str> = registry.iter().map(|plugin| plugin.id()).collect();
-        assert_eq!(ids, ["memorizer", "random", "filter", "repel"]);
-        let digests: std::collections::BTreeSet<&str> = registry
+        assert_eq!(
+            ids,
+            [
+                "memorizer",
+                "inpainting",
+                "inpainting-ddnm",
+                "inpainting-dps",
+                "membership",
+                "noise",
+                "random",
+                "agc",
+                "ambient",
+                "ambient-noise",
+                "dedup",
+                "dp",
+                "early-stop",
+                "filter",
+                "labels",
+                "repel"
+            ]
+        );
+        let crates: std::collections::BTreeSet<&str> = registry
             .iter()
             .map(|plugin| plugin.sha256.as_str())
             .collect();
-        assert_eq!(digests.len(), 4);
-        assert!(digests.iter().all(|digest| digest.len() == 64));
+        // The three ways of inpainting are one crate.
+        assert_eq!(crates.len(), ids.len() - 2);
+        assert!(crates.iter().all(|digest| digest.len() == 64));
     }
 }

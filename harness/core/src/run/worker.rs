@@ -145,6 +145,10 @@ fn attempt(
             outcome.reason = format!("ended at its budget: {error}");
             Ok(())
         }
+        // It looked at what it was given, and asked nothing of the model.
+        Err(error) if error.code == ErrorCode::Unsupported && budget.model_calls() == 0 => {
+            Err(Stop::NotApplicable(error.to_string()))
+        }
         Err(error) => Err(failed(format!(
             "attack `{}`: {error}",
             spec.attack.plugin.id
