@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod classifier;
+mod classifying;
 mod clip;
 mod denoiser;
 mod denoising;
@@ -34,6 +35,7 @@ mod unet;
 
 pub use checkpoint::Checkpoint;
 pub use classifier::Classifier;
+pub use classifying::{Classifying, LabelledImages};
 pub use clip::{clip, norm};
 pub use denoiser::{Denoiser, Network, names};
 pub use denoising::{Denoising, Drawing, TrainingImages};

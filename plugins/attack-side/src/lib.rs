@@ -1,0 +1,50 @@
+//! SIDE: a classifier of the model's own samples guides its sampler to where they crowd.
+//!
+//! The attack of Chen et al., Surrogate condItional Data Extraction (arXiv 2410.02467, version 7).
+//! What a model has memorized it
+//! gives again and again, so its samples form clusters; a class is made of each, and guidance to a
+//! class does for an unconditional model what a prompt does for a conditional one:
+//!
+//! 1. Draw n_syn samples of the target. They cost what samples cost: score random sampling at the
+//!    same budget beside this attack.
+//! 2. Compare them by the correlation of their pixels, the cosine of what is left of an image when
+//!    its own mean is taken away. Samples without contrast, which is also what a service returns
+//!    where it refuses, are left out.
+//! 3. Cluster them by spherical k-means. Clusters are kept whose mean cosine to the centre is at
+//!    least tau, if they are not thin.
+//! 4. Label every sample with the nearest kept cluster.
+//! 5. Train a residual network p(c | x; sigma) on the samples with noise of 1000 levels, spaced and
+//!    drawn as the sampler's own.
+//! 6. Sample with D(x; sigma) + lambda sigma^2 grad_x ln p(c | x; sigma), c uniform over the kept
+//!    clusters. The gradient is the classifier's graph, differentiated.
+//!
+//! A sample's confidence is ln p(c | x) at the sampler's smallest level of the class that it was
+//! guided to: how surely it is of a place where samples crowd. It is there as soon as the sample
+//! is, without holding any other, where a density of near duplicates would first need them all.
+//!
+//! A guided sample starts from the noise of the service's sample of that index, so at lambda 0 the
+//! samples are those of random sampling (where the suite's sampler is this one). The synthetic
+//! samples have indices of their own. `lambda` is one number a cell: a sweep is several entries of
+//! a suite. Models that know classes are sampled without one. The classifier runs in the space of
+//! the denoiser, and its calls are not the model's.
+//!
+//! What the classifier leaks by itself has to be told from what the model leaks: run the attack on
+//! the clean twin as well.
+
+mod features;
+mod guide;
+mod guided;
+mod kept;
+mod kmeans;
+mod options;
+mod plugin;
+mod runtime;
+mod train;
+
+pub use options::{Classifier, Options, Solver};
+pub use plugin::Side;
+
+eidetic_sdk::export_plugins!(attack Side);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! What a suite may set.
+
+use eidetic_sdk::sampler::{Sampler, SamplerKind};
+use eidetic_sdk::{Error, ModelInfo, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How many samples, which clusters, which classifier, how much guidance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Synthetic samples that clusters and classifier are made of (N_syn); their calls count
+    /// against the budget. At most a twentieth of it clusters are looked for.
+    #[schemars(range(min = 20))]
+    pub n_syn: u64,
+    /// Guided samples to draw, with the indices 0..samples.
+    #[schemars(range(min = 1))]
+    pub samples: u64,
+    /// Guided samples drawn at once, a multiple of 16; changes memory and speed, never the result.
+    #[schemars(range(min = 16))]
+    pub batch: u64,
+    /// Clusters that are looked for (K), where n_syn allows as many.
+    #[schemars(range(min = 1))]
+    pub clusters: u64,
+    /// A cluster is kept from this mean cosine to its centre on.
+    #[schemars(range(min = -1.0, max = 1.0))]
+    pub tau: f64,
+    /// A cluster is kept from so many samples on.
+    #[schemars(range(min = 1))]
+    pub thin: u64,
+    /// Strength of the guidance: D + lambda sigma^2 grad ln p. 0 is plain sampling. The paper sweeps
+    /// 0 to 50 and does not say which value its table is of; a sweep is several entries in a suite.
+    #[schemars(range(min = 0.0))]
+    pub lambda: f64,
+    /// The network that guides, and its training.
+    pub classifier: Classifier,
+    /// The sampler that is guided.
+    pub sampler: Solver,
+    /// Its steps; absent: 18 for `heun`, 50 for `ddim`, the whole schedule (256 where there is
+    /// none) for `ancestral`.
+    #[schemars(range(min = 1))]
+    pub steps: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            n_syn: 1024,
+            samples: 256,
+            batch: 64,
+            clusters: 100,
+            tau: 0.5,
+            thin: 5,
+            lambda: 5.0,
+            classifier: Classifier::default(),
+            sampler: Solver::Heun,
+            steps: None,
+        }
+    }
+}
+
+/// The time-dependent classifier. The paper's is ResNet-34, channels [64, 128, 256, 512] and blocks
+/// [3, 4, 6, 3], at a learning rate of 1e-4.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Classifier {
+    /// Channels of each stage, multiples of 4; each stage but the first halves height and width.
+    pub channels: Vec<usize>,
+    /// Residual blocks of each stage.
+    pub blocks: Vec<usize>,
+    /// Steps of AdamW, the rate falling along half a cosine.
+    #[schemars(range(min = 1))]
+    pub steps: u64,
+    /// Noised samples a step.
+    #[schemars(range(min = 1))]
+    pub batch: usize,
+    /// Learning rate at the start.
+    pub learning_rate: f64,
+    /// Another one gives other first weights and other noise; the run's own seed counts as well.
+    pub seed: u64,
+}
+
+impl Default for Classifier {
+    fn default() -> Self {
+        Self {
+            channels: vec![16, 32, 64],
+            blocks: vec![1, 1, 1],
+            steps: 400,
+            batch: 64,
+            learning_rate: 2e-3,
+            seed: 0,
+        }
+    }
+}
+
+/// A sampler by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Solver {
+    /// Heun's method (Karras et al. 2022), 2 steps - 1 calls a sample.
+    Heun,
+    /// DDIM (Song et al. 2021), a call a step.
+    Ddim,
+    /// Ancestral sampling (Ho et al. 2020), a call a step.
+    Ancestral,
+}
+
+impl Options {
+    pub(crate) fn check(&self) -> Result<()> {
+        let wrong = |key: &str, expected: &str, got: &dyn std::fmt::Display| {
+            let message = format!("{key}: expected {expected}, got {got}");
+            Err(Error::bad_options(message))
+        };
+        for (key, got, least) in [
+            ("n_syn", self.n_syn, 20),
+            ("samples", self.samples, 1),
+            ("clusters", self.clusters, 1),
+            ("thin", self.thin, 1),
+            ("steps", self.steps.unwrap_or(1), 1),
+            ("classifier.steps", self.classifier.steps, 1),
+            ("classifier.batch", self.classifier.batch as u64, 1),
+        ] {
+            if got < least {
+                return wrong(key, &format!("at least {least}"), &got);
+            }
+        }
+        if self.batch == 0 || !self.batch.is_multiple_of(16) {
+            return wrong("batch", "a multiple of 16", &self.batch);
+        }
+        if !(-1.0..=1.0).contains(&self.tau) {
+            return wrong("tau", "a cosine, -1 to 1", &self.tau);
+        }
+        if !(0.0..=1e6).contains(&self.lambda) {
+            return wrong("lambda", "0 to 1e6", &self.lambda);
+        }
+        let rate = self.classifier.learning_rate;
+        if !(rate > 0.0 && rate <= 1.0) {
+            return wrong("classifier.learning_rate", "above 0, up to 1", &rate);
+        }
+        let network = self.classifier.network().check();
+        network.map_err(|error| Error::bad_options(format!("classifier.{error}")))
+    }
+
+    /// The sampler for a model.
+    pub(crate) fn sampler(&self, info: &ModelInfo) -> Result<Sampler> {
+        let kind = match self.sampler {
+            Solver::Heun => SamplerKind::Heun,
+            Solver::Ddim => SamplerKind::Ddim,
+            Solver::Ancestral => SamplerKind::Ancestral,
+        };
+        let mut sampler = Sampler::for_model(kind, info);
+        if let Some(steps) = self.steps {
+            sampler.steps = steps as usize;
+        }
+        sampler.check()?;
+        Ok(sampler)
+    }
+}

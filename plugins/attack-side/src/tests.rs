@@ -1,0 +1,7 @@
+#![allow(clippy::unwrap_used)]
+
+mod attack;
+mod clusters;
+mod guidance;
+mod refusals;
+mod support;
