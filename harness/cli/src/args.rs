@@ -88,9 +88,10 @@ pub(crate) enum Verb {
     },
     /// Make a suite's board again from its cells
     Leaderboard(LeaderboardArgs),
-    /// Show what is in a plugin library, a model or dataset folder, or an ONNX file
+    /// Show a plugin and its options, or what is in a plugin library, a model or dataset folder or an
+    /// ONNX file
     Inspect {
-        /// The file or folder
+        /// The file or folder, or a plugin's id
         #[arg(value_hint = ValueHint::AnyPath)]
         path: PathBuf,
     },

@@ -1,4 +1,4 @@
-//! `eidetic inspect FILE-OR-FOLDER`.
+//! `eidetic inspect FILE, FOLDER OR PLUGIN`.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,18 +7,18 @@ use std::path::Path;
 use anyhow::anyhow;
 use eidetic_abi::module::ABI_VERSION;
 use eidetic_graph::{Summary, differentiable};
-use eidetic_harness::cell::{access_name, goal_name, stage_names};
 use eidetic_harness::dataset::Dataset;
 use eidetic_harness::files::sha256_file;
 use eidetic_harness::model::{Manifest, ModelFolder};
 use eidetic_harness::plugin::Library;
-use eidetic_sdk::registration::{Kind, Registration, resolve_options};
+use eidetic_harness::suggest::allowed_and_nearest;
 use serde_json::{Value, json};
 
+use super::plugin::{plugin_json, plugin_text};
 use crate::args::Global;
 use crate::exit::{Exit, Failure};
 use crate::output;
-use crate::table::aligned;
+use crate::registry::Plugins;
 
 pub(crate) fn run(path: &Path, global: &Global) -> Result<Exit, Failure> {
     let is = |ending: &str| path.extension().is_some_and(|got| got == ending);
@@ -31,11 +31,13 @@ pub(crate) fn run(path: &Path, global: &Global) -> Result<Exit, Failure> {
         model(path.parent().unwrap_or(Path::new(".")))?
     } else if is("onnx") {
         graph(path)?
+    } else if !path.exists() && path.components().count() == 1 && path.extension().is_none() {
+        registered(&path.to_string_lossy(), global)?
     } else if is("so") || begins_as_elf(path)? {
         library(path)?
     } else {
         return Err(Failure::bad_input(anyhow!(
-            "{}: expected a plugin library, a model or dataset folder, or an .onnx file",
+            "{}: expected a plugin library, a plugin's id, a model or dataset folder, or an .onnx file",
             path.display()
         )));
     };
@@ -94,6 +96,29 @@ fn begins_as_elf(path: &Path) -> Result<bool, Failure> {
     Ok(magic == *b"\x7fELF")
 }
 
+/// The plugins of an id, of whatever kind.
+fn registered(id: &str, global: &Global) -> Result<(String, Value), Failure> {
+    let Plugins {
+        registry, problems, ..
+    } = Plugins::load(&global.plugin);
+    if let Some(problem) = problems.into_iter().next() {
+        return Err(Failure::bad_input(problem));
+    }
+    let found = registry.iter().filter(|plugin| plugin.id() == id);
+    let found: Vec<_> = found.map(|plugin| &plugin.registration).collect();
+    if found.is_empty() {
+        let ids: Vec<&str> = registry.iter().map(|plugin| plugin.id()).collect();
+        let tail = allowed_and_nearest(id, ids.iter().copied());
+        return Err(Failure::bad_input(anyhow!(
+            "{id}: neither a file, a folder nor a plugin{tail}"
+        )));
+    }
+    let texts: Vec<String> = found.iter().map(|plugin| plugin_text(plugin)).collect();
+    let plugins: Vec<Value> = found.iter().map(|plugin| plugin_json(plugin)).collect();
+    let json = json!({ "what": "plugin", "plugins": plugins });
+    Ok((texts.join("\n"), json))
+}
+
 fn library(path: &Path) -> Result<(String, Value), Failure> {
     let library = Library::load(path).map_err(Failure::bad_input)?;
     let abi = ABI_VERSION;
@@ -103,18 +128,9 @@ fn library(path: &Path) -> Result<(String, Value), Failure> {
         library.sha256
     );
     for plugin in &library.registrations {
-        text += &format!(
-            "\n{} {} {} ({}): {}\n{}\n",
-            kind_name(&plugin.kind),
-            plugin.id,
-            plugin.version,
-            plugin.licence,
-            kind_details(&plugin.kind),
-            plugin.summary
-        );
-        text += &options(plugin);
+        text += &format!("\n{}", plugin_text(plugin));
     }
-    let plugins: Vec<Value> = library.registrations.iter().map(registration).collect();
+    let plugins: Vec<Value> = library.registrations.iter().map(plugin_json).collect();
     let json = json!({
         "what": "plugin library",
         "path": library.path,
@@ -123,78 +139,6 @@ fn library(path: &Path) -> Result<(String, Value), Failure> {
         "plugins": plugins,
     });
     Ok((text, json))
-}
-
-fn registration(plugin: &Registration) -> Value {
-    let schema: Value = serde_json::from_str(&plugin.options_schema).unwrap_or_default();
-    json!({
-        "kind": kind_name(&plugin.kind),
-        "id": plugin.id.as_str(),
-        "version": plugin.version.as_str(),
-        "licence": plugin.licence.as_str(),
-        "details": kind_details(&plugin.kind),
-        "summary": plugin.summary.as_str(),
-        "options": schema,
-    })
-}
-
-/// The options of a plugin in a table: name, type, default, the first sentence of what they say.
-fn options(plugin: &Registration) -> String {
-    let schema: Value = serde_json::from_str(&plugin.options_schema).unwrap_or_default();
-    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
-        return "no options\n".to_owned();
-    };
-    let defaults: Value = resolve_options(plugin, "{}")
-        .ok()
-        .and_then(|json| serde_json::from_str(&json).ok())
-        .unwrap_or_default();
-    let rows: Vec<[String; 4]> = properties
-        .iter()
-        .map(|(name, property)| {
-            let default = defaults.get(name).filter(|value| !value.is_null());
-            let meaning = property.get("description").and_then(Value::as_str);
-            let meaning = meaning.unwrap_or_default().replace('\n', " ");
-            let sentence = meaning.split(". ").next().unwrap_or_default();
-            [
-                format!("  {name}"),
-                type_name(property),
-                default.map_or_else(|| "none".to_owned(), Value::to_string),
-                sentence.trim_end_matches('.').to_owned(),
-            ]
-        })
-        .collect();
-    aligned(["  option", "type", "default", "meaning"], &rows)
-}
-
-fn type_name(property: &Value) -> String {
-    match property.get("type") {
-        Some(Value::String(name)) => name.clone(),
-        Some(Value::Array(names)) => {
-            let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
-            names.join(" or ")
-        }
-        _ => "see --json".to_owned(),
-    }
-}
-
-fn kind_name(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::Model { .. } => "model",
-        Kind::Attack { .. } => "attack",
-        Kind::Mitigation { .. } => "mitigation",
-    }
-}
-
-/// What a plugin of its kind does and needs, in a few words.
-pub(super) fn kind_details(kind: &Kind) -> String {
-    match kind {
-        Kind::Model { trains: true, .. } => "trains itself".to_owned(),
-        Kind::Model { trains: false, .. } => "arrives trained".to_owned(),
-        Kind::Attack { goal, access, .. } => {
-            format!("{} from {}", goal_name(*goal), access_name(*access))
-        }
-        Kind::Mitigation { stages, .. } => format!("at {}", stage_names(*stages).join(", ")),
-    }
 }
 
 fn model(path: &Path) -> Result<(String, Value), Failure> {

@@ -7,7 +7,7 @@ use eidetic_harness::plugin::{Plugin, Registry, Source};
 use eidetic_harness::suite::Suite;
 use serde_json::{Map, Value, json};
 
-use super::inspect::kind_details;
+use super::plugin::kind_details;
 use crate::args::{Global, What};
 use crate::exit::{Exit, Failure};
 use crate::output;

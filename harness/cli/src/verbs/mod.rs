@@ -10,6 +10,7 @@ mod leaderboard;
 mod list;
 mod man;
 mod plan;
+mod plugin;
 mod run;
 mod train;
 
