@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 /// Folder under `plugins`, and the constant with its digest.
-const PLUGINS: [(&str, &str); 14] = [
+const PLUGINS: [(&str, &str); 15] = [
     ("attack-inpainting", "ATTACK_INPAINTING"),
     ("attack-membership", "ATTACK_MEMBERSHIP"),
     ("attack-noise", "ATTACK_NOISE"),
     ("attack-random", "ATTACK_RANDOM"),
+    ("attack-side", "ATTACK_SIDE"),
     ("mitigation-agc", "MITIGATION_AGC"),
     ("mitigation-ambient", "MITIGATION_AMBIENT"),
     ("mitigation-ambient-noise", "MITIGATION_AMBIENT_NOISE"),

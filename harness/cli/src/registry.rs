@@ -26,6 +26,7 @@ pub(crate) fn linked() -> Registry {
             eidetic_attack_random::registrations(),
             digests::ATTACK_RANDOM,
         ),
+        (eidetic_attack_side::registrations(), digests::ATTACK_SIDE),
         (
             eidetic_mitigation_agc::registrations(),
             digests::MITIGATION_AGC,
@@ -123,6 +124,7 @@ mod tests {
                 "membership",
                 "noise",
                 "random",
+                "side",
                 "agc",
                 "ambient",
                 "ambient-noise",
