@@ -85,6 +85,6 @@ impl Guide {
     }
 }
 
-fn failed(error: &dyn std::error::Error) -> Error {
+pub(crate) fn failed(error: &dyn std::error::Error) -> Error {
     Error::from(format!("classifier: {error}"))
 }

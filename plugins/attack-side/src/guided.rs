@@ -15,6 +15,23 @@ pub(crate) struct Guided<'a> {
     pub(crate) lambda: f64,
     /// The class of each row.
     pub(crate) class: &'a [i64],
+    pub(crate) shown: Shown,
+}
+
+/// What the classifier is shown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Shown {
+    /// x at its level.
+    Noisy,
+    /// D(x; sigma) as an image of this level, by a classifier that knows no other. The gradient with
+    /// respect to x takes dD/dx to be sd^2 / (sigma^2 + sd^2), that of the best linear denoiser of
+    /// values of standard deviation sd: the model's own would need its vjp.
+    Estimate {
+        /// The level.
+        sigma: f32,
+        /// sd.
+        sigma_data: f64,
+    },
 }
 
 impl Denoiser for Guided<'_> {
@@ -30,10 +47,23 @@ impl Denoiser for Guided<'_> {
         let Some(guide) = self.guide.filter(|_| self.lambda != 0.0) else {
             return Ok(());
         };
-        let gradient = guide.gradient(batch.x, batch.sigma, self.class)?;
+        let gradient = match self.shown {
+            Shown::Noisy => guide.gradient(batch.x, batch.sigma, self.class)?,
+            Shown::Estimate { sigma, .. } => {
+                let sigma = vec![sigma; batch.rows()];
+                guide.gradient(out.view(), &sigma, self.class)?
+            }
+        };
         let rows = out.axis_iter_mut(Axis(0)).zip(gradient.axis_iter(Axis(0)));
         for ((mut out, gradient), &sigma) in rows.zip(batch.sigma) {
-            let scale = self.lambda * f64::from(sigma).powi(2);
+            let square = f64::from(sigma).powi(2);
+            let through = match self.shown {
+                Shown::Noisy => 1.0,
+                Shown::Estimate { sigma_data, .. } => {
+                    sigma_data.powi(2) / (square + sigma_data.powi(2))
+                }
+            };
+            let scale = self.lambda * square * through;
             Zip::from(&mut out).and(&gradient).for_each(|out, &slope| {
                 *out = (f64::from(*out) + scale * f64::from(slope)) as f32;
             });

@@ -18,6 +18,10 @@
 //! 6. Sample with D(x; sigma) + lambda sigma^2 grad_x ln p(c | x; sigma), c uniform over the kept
 //!    clusters. The gradient is the classifier's graph, differentiated.
 //!
+//! The classifier can also be taught by one of clean samples (`teaching: distilled`), or be that one
+//! itself and look at the model's estimate instead of the noisy x (`teaching: clean`): guidance by
+//! an ordinary, time-independent classifier, the paper's baseline "Carlini-Cond".
+//!
 //! A sample's confidence is ln p(c | x) at the sampler's smallest level of the class that it was
 //! guided to: how surely it is of a place where samples crowd. It is there as soon as the sample
 //! is, without holding any other, where a density of near duplicates would first need them all.
@@ -31,6 +35,7 @@
 //! What the classifier leaks by itself has to be told from what the model leaks: run the attack on
 //! the clean twin as well.
 
+mod distilling;
 mod features;
 mod guide;
 mod guided;
@@ -41,7 +46,7 @@ mod plugin;
 mod runtime;
 mod train;
 
-pub use options::{Classifier, Options, Solver};
+pub use options::{Classifier, Options, Solver, Teaching};
 pub use plugin::Side;
 
 eidetic_sdk::export_plugins!(attack Side);

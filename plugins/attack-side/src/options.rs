@@ -70,6 +70,8 @@ pub struct Classifier {
     pub channels: Vec<usize>,
     /// Residual blocks of each stage.
     pub blocks: Vec<usize>,
+    /// What it learns from.
+    pub teaching: Teaching,
     /// Steps of AdamW, the rate falling along half a cosine.
     #[schemars(range(min = 1))]
     pub steps: u64,
@@ -87,12 +89,27 @@ impl Default for Classifier {
         Self {
             channels: vec![8, 16, 32],
             blocks: vec![1, 1, 1],
+            teaching: Teaching::Noised,
             steps: 800,
             batch: 64,
             learning_rate: 5e-3,
             seed: 0,
         }
     }
+}
+
+/// What a classifier learns from, and what it is shown when it guides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Teaching {
+    /// Noised samples of every level and their labels; shown x.
+    Noised,
+    /// Noised samples of every level and the probabilities that a classifier of the clean ones gives
+    /// them (TDKD); shown x. That classifier takes as many steps again.
+    Distilled,
+    /// Clean samples and their labels: a time-independent classifier; shown D(x; sigma), with
+    /// sd^2 / (sigma^2 + sd^2) for dD/dx.
+    Clean,
 }
 
 /// A sampler by name.

@@ -14,12 +14,12 @@ use rand::RngExt;
 
 use crate::features::Features;
 use crate::guide::Guide;
-use crate::guided::Guided;
+use crate::guided::{Guided, Shown};
 use crate::kept::Kept;
 use crate::kmeans::clusters;
-use crate::options::Options;
+use crate::options::{Options, Teaching};
 use crate::runtime::runtime;
-use crate::train::{Learned, Lesson, learn};
+use crate::train::{Learned, Lesson, School};
 
 /// Index of the first synthetic sample: far behind those of the guided ones, so that no guided
 /// sample starts from noise whose image the classifier was trained on.
@@ -101,7 +101,7 @@ impl Run<'_> {
     /// Reports `done` of the units before and of the synthetic samples, steps and guided samples.
     fn progress(&self, done: u64) {
         let options = self.options;
-        let total = options.n_syn + options.classifier.steps + options.samples;
+        let total = options.n_syn + options.classifier.all_steps() + options.samples;
         self.context.progress(done, total);
     }
 
@@ -194,7 +194,14 @@ impl Run<'_> {
         let done = |steps| self.progress(self.options.n_syn + steps);
         let passes = self.options.batch as usize / Guide::ROWS;
         let threads = thread::available_parallelism().map_or(1, |cores| cores.get().min(passes));
-        let learned = learn(options, lesson, &runtime()?, threads, self.context, &done)?;
+        let school = School {
+            options,
+            runtime: &runtime()?,
+            threads,
+            context: self.context,
+            done: &done,
+        };
+        let learned = school.learn(lesson)?;
         let message = format!(
             "trained the classifier; cross-entropy in the last step {:.3}, of chance {:.3}",
             learned.loss,
@@ -241,7 +248,7 @@ impl Run<'_> {
             };
             sink.confidence(found, &confidence)?;
             done += count;
-            self.progress(self.options.n_syn + self.options.classifier.steps + done);
+            self.progress(self.options.n_syn + self.options.classifier.all_steps() + done);
         }
         Ok(())
     }
@@ -253,6 +260,13 @@ impl Run<'_> {
             guide,
             lambda: self.options.lambda,
             class,
+            shown: match self.options.classifier.teaching {
+                Teaching::Noised | Teaching::Distilled => Shown::Noisy,
+                Teaching::Clean => Shown::Estimate {
+                    sigma: self.sampler.sigma_min as f32,
+                    sigma_data: self.info.sigma_data,
+                },
+            },
         };
         // The service's own noise: at lambda 0 its samples of the same indices come out.
         let mut noise = RowNoise::new(self.context.seed(), "sample", ids);

@@ -2,6 +2,7 @@
 
 mod attack;
 mod clusters;
+mod distilling;
 mod guidance;
 mod refusals;
 mod support;

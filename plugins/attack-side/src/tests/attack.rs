@@ -66,6 +66,18 @@ fn guidance_leads_to_the_class_that_was_drawn() {
 }
 
 #[test]
+fn the_other_teachings_lead_there_too() {
+    // A classifier of clean images is sure of every estimate and has little to say: it takes more.
+    for (teaching, lambda) in [("distilled", 5), ("clean", 200)] {
+        let more = json!({ "lambda": lambda });
+        let mut options: serde_json::Value = serde_json::from_str(&options(more)).unwrap();
+        options["classifier"]["teaching"] = json!(teaching);
+        let guided = found(options);
+        assert!(obeyed(&guided) > 0.9, "{teaching}: {}", obeyed(&guided));
+    }
+}
+
+#[test]
 fn batches_do_not_show() {
     let expected = found(json!({ "batch": 16 }));
     assert_eq!(expected.len(), 48);

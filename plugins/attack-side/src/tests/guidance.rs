@@ -8,7 +8,7 @@ use eidetic_sdk::{Batch, Context, Denoiser};
 
 use super::support::{Run, SIZE, Service, two_groups};
 use crate::guide::Guide;
-use crate::guided::Guided;
+use crate::guided::{Guided, Shown};
 use crate::runtime::runtime;
 
 const DIM: usize = SIZE * SIZE;
@@ -95,30 +95,48 @@ fn d_is_moved_by_lambda_sigma_squared_times_the_gradient() {
     let guide = guide(1);
     let (x, sigma, class) = rows(21);
     let ids: Vec<u64> = (0..21).collect();
-    let denoise = |guide: Option<&Guide>, lambda: f64| {
+    let denoise = |guide: Option<&Guide>, lambda: f64, shown: Shown| {
         let guided = Guided {
             target: &service,
             context: &context as &dyn Context,
             guide,
             lambda,
             class: &class,
+            shown,
         };
         let mut out = Array4::zeros(x.dim());
         let batch = Batch::unconditional(x.view(), &sigma, &ids);
         guided.denoise(batch, out.view_mut()).unwrap();
         out
     };
-    let plain = denoise(None, 7.0);
-    assert_eq!(plain, denoise(Some(&guide), 0.0));
+    let plain = denoise(None, 7.0, Shown::Noisy);
+    assert_eq!(plain, denoise(Some(&guide), 0.0, Shown::Noisy));
+    // Shown the estimate, at one level whatever x's is.
+    let estimate = Shown::Estimate {
+        sigma: 0.25,
+        sigma_data: 0.7,
+    };
+    let moved = denoise(Some(&guide), 3.0, estimate);
+    for (row, &sigma) in sigma.iter().enumerate() {
+        let flat = |array: &Array4<f32>| array.slice(s![row, 0, .., ..]).to_owned().into_flat();
+        let (moved, plain) = (flat(&moved), flat(&plain));
+        let (_, slope) = by_hand(plain.view(), 0.25, class[row]);
+        let square = f64::from(sigma).powi(2);
+        for place in 0..DIM {
+            let got = f64::from(moved[place]) - f64::from(plain[place]);
+            let expected = 3.0 * square * 0.49 / (square + 0.49) * slope[place];
+            assert!(
+                (got - expected).abs() < 1e-6,
+                "{row} {place}: {got} {expected}"
+            );
+        }
+    }
     let logs = guide.log_probability(x.view(), &sigma, &class).unwrap();
     for lambda in [0.5, 7.0] {
-        let moved = denoise(Some(&guide), lambda);
+        let moved = denoise(Some(&guide), lambda, Shown::Noisy);
         assert_ne!(moved, plain);
         for row in 0..21 {
-            let flat = |array: &Array4<f32>| {
-                let row = array.slice(s![row, 0, .., ..]).to_owned();
-                row.into_flat()
-            };
+            let flat = |array: &Array4<f32>| array.slice(s![row, 0, .., ..]).to_owned().into_flat();
             let (log, slope) = by_hand(flat(&x).view(), sigma[row], class[row]);
             assert!((logs[row] - log).abs() < 1e-5, "{} {log}", logs[row]);
             let (moved, plain) = (flat(&moved), flat(&plain));
