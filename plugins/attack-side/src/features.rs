@@ -1,6 +1,6 @@
 //! What samples are compared by.
 
-use eidetic_sdk::ndarray::Array4;
+use eidetic_sdk::ndarray::{Array2, Array4, Axis};
 
 /// Vectors of length 1, row after row, and which sample each is of.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,23 +10,47 @@ pub(crate) struct Features {
     pub(crate) sample: Vec<usize>,
 }
 
+/// The images whose pixels are not all equal: a flat one says nothing, and is what a service returns
+/// in place of a sample that it refuses.
+pub(crate) fn with_contrast(images: &Array4<u8>) -> Vec<usize> {
+    let flat = |image: usize| {
+        let image = images.index_axis(Axis(0), image);
+        let first = image.first();
+        image.iter().all(|level| Some(level) == first)
+    };
+    (0..images.dim().0).filter(|&image| !flat(image)).collect()
+}
+
 impl Features {
-    /// The pixels of each image less their mean: the cosine of two is the correlation of the two
-    /// images. One whose pixels are all equal has none: that is also what a service returns in
-    /// place of a sample that it refuses.
-    pub(crate) fn pixels(images: &Array4<u8>) -> Self {
-        let mut features = Self {
-            dim: images.len() / images.dim().0.max(1),
-            values: Vec::new(),
-            sample: Vec::new(),
-        };
-        for (sample, image) in images.outer_iter().enumerate() {
+    /// The pixels of each of these images less their mean: the cosine of two is the correlation of
+    /// the two images.
+    pub(crate) fn pixels(images: &Array4<u8>, samples: &[usize]) -> Self {
+        let mut features = Self::none(images.len() / images.dim().0.max(1));
+        for &sample in samples {
+            let image = images.index_axis(Axis(0), sample);
             let sum: u64 = image.iter().map(|&level| u64::from(level)).sum();
             let mean = sum as f64 / features.dim as f64;
             let centred = image.iter().map(|&level| f64::from(level) - mean);
             features.push(sample, centred.collect());
         }
         features
+    }
+
+    /// The vectors that an embedder gives to these images, a row each.
+    pub(crate) fn embedded(vectors: &Array2<f32>, samples: &[usize]) -> Self {
+        let mut features = Self::none(vectors.dim().1);
+        for (vector, &sample) in vectors.outer_iter().zip(samples) {
+            features.push(sample, vector.iter().map(|&x| f64::from(x)).collect());
+        }
+        features
+    }
+
+    fn none(dim: usize) -> Self {
+        Self {
+            dim,
+            values: Vec::new(),
+            sample: Vec::new(),
+        }
     }
 
     /// Adds a sample's vector, unless it has no direction.

@@ -9,10 +9,11 @@
 //!    same budget beside this attack.
 //! 2. Compare them by the correlation of their pixels, the cosine of what is left of an image when
 //!    its own mean is taken away. Samples without contrast, which is also what a service returns
-//!    where it refuses, are left out.
+//!    where it refuses, are left out. An embedder's file may take the place of pixels.
 //! 3. Cluster them by spherical k-means. Clusters are kept whose mean cosine to the centre is at
 //!    least tau, if they are not thin.
-//! 4. Label every sample with the nearest kept cluster.
+//! 4. Label every sample with the nearest kept cluster. A classifier's file may take the place of
+//!    clusters.
 //! 5. Train a residual network p(c | x; sigma) on the samples with noise of 1000 levels, spaced and
 //!    drawn as the sampler's own.
 //! 6. Sample with D(x; sigma) + lambda sigma^2 grad_x ln p(c | x; sigma), c uniform over the kept
@@ -35,17 +36,20 @@
 //! What the classifier leaks by itself has to be told from what the model leaks: run the attack on
 //! the clean twin as well.
 
+mod classes;
 mod distilling;
 mod features;
 mod guide;
 mod guided;
 mod kept;
 mod kmeans;
+mod network;
 mod options;
 mod plugin;
 mod runtime;
 mod train;
 
+pub use network::Network;
 pub use options::{Classifier, Options, Solver, Teaching};
 pub use plugin::Side;
 

@@ -5,6 +5,8 @@ use eidetic_sdk::{Error, ModelInfo, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::network::Network;
+
 /// How many samples, which clusters, which classifier, how much guidance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -19,13 +21,20 @@ pub struct Options {
     /// Guided samples drawn at once, a multiple of 16; changes memory and speed, never the result.
     #[schemars(range(min = 16))]
     pub batch: u64,
+    /// Compares samples by its output; absent: by the correlation of their pixels.
+    pub embedder: Option<Network>,
+    /// Gives the classes by its greatest output, in place of clusters: `embedder`, `clusters` and
+    /// `tau` then do nothing.
+    pub labeller: Option<Network>,
     /// Clusters that are looked for (K), where n_syn allows as many.
     #[schemars(range(min = 1))]
     pub clusters: u64,
-    /// A cluster is kept from this mean cosine to its centre on.
+    /// A cluster is kept from this mean cosine to its centre on. The paper's value is one of
+    /// embeddings; pixels are more alike: of 51 clusters of a network on 128 images of clothing 51
+    /// reached 0.9, 30 reached 0.97 and 5 reached 0.99.
     #[schemars(range(min = -1.0, max = 1.0))]
     pub tau: f64,
-    /// A cluster is kept from so many samples on.
+    /// A cluster or class is kept from so many samples on.
     #[schemars(range(min = 1))]
     pub thin: u64,
     /// Strength of the guidance: D + lambda sigma^2 grad ln p. 0 is plain sampling. The paper sweeps
@@ -49,6 +58,8 @@ impl Default for Options {
             n_syn: 1024,
             samples: 256,
             batch: 64,
+            embedder: None,
+            labeller: None,
             clusters: 100,
             tau: 0.5,
             thin: 5,
@@ -155,6 +166,12 @@ impl Options {
         let rate = self.classifier.learning_rate;
         if !(rate > 0.0 && rate <= 1.0) {
             return wrong("classifier.learning_rate", "above 0, up to 1", &rate);
+        }
+        for (key, network) in [("embedder", &self.embedder), ("labeller", &self.labeller)] {
+            if let Some(Err(error)) = network.as_ref().map(Network::check) {
+                let message = format!("{key}.{}", error.message);
+                return Err(Error { message, ..error });
+            }
         }
         let network = self.classifier.network().check();
         network.map_err(|error| Error::bad_options(format!("classifier.{error}")))

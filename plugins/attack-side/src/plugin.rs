@@ -12,11 +12,10 @@ use eidetic_sdk::{
 };
 use rand::RngExt;
 
-use crate::features::Features;
+use crate::classes::classes;
 use crate::guide::Guide;
 use crate::guided::{Guided, Shown};
 use crate::kept::Kept;
-use crate::kmeans::clusters;
 use crate::options::{Options, Teaching};
 use crate::runtime::runtime;
 use crate::train::{Learned, Lesson, School};
@@ -24,8 +23,6 @@ use crate::train::{Learned, Lesson, School};
 /// Index of the first synthetic sample: far behind those of the guided ones, so that no guided
 /// sample starts from noise whose image the classifier was trained on.
 pub(crate) const SYNTHETIC: u64 = 1 << 32;
-/// Samples of n_syn for one cluster, at least.
-const PER_CLUSTER: u64 = 20;
 /// Noise levels that the classifier is trained at, in the sampler's own spacing.
 const LEVELS: usize = 1000;
 
@@ -75,9 +72,10 @@ impl Attack for Side {
         if target.calls_left() < run.calls_per_sample {
             return Err(run.spent(0));
         }
-        let (features, kept) = run.cluster(&images)?;
-        let learned = run.learn(&images, &features, &kept)?;
-        drop((images, features));
+        let threads = threads(&self.0);
+        let (samples, kept) = classes(&self.0, &images, threads, context)?;
+        let learned = run.learn(&images.select(Axis(0), &samples), &kept, threads)?;
+        drop(images);
         run.guide(learned.as_ref().map(|each| &each.guide), &kept, sink)
     }
 }
@@ -86,6 +84,12 @@ impl Attack for Side {
 fn calls_per_sample(sampler: &Sampler, info: &ModelInfo) -> u64 {
     let steps = sigmas(sampler, &info.schedule).len().max(1);
     Sampler { steps, ..*sampler }.calls_per_sample()
+}
+
+/// Passes of a network at once: as many as there are cores, and as a batch has.
+fn threads(options: &Options) -> usize {
+    let passes = options.batch as usize / Guide::ROWS;
+    thread::available_parallelism().map_or(1, |cores| cores.get().min(passes))
 }
 
 struct Run<'a> {
@@ -137,38 +141,8 @@ impl Run<'_> {
         Ok(images)
     }
 
-    /// The classes, if there are any.
-    fn cluster(&self, images: &Array4<u8>) -> Result<(Features, Kept)> {
-        let Options {
-            n_syn, tau, thin, ..
-        } = *self.options;
-        let features = Features::pixels(images);
-        let count = self.options.clusters.min(n_syn / PER_CLUSTER);
-        let mut stream = self.context.rng("side clusters", 0);
-        let found = clusters(&features, count as usize, &mut stream);
-        let kept = Kept::of(&features, &found, tau, thin);
-        let (classes, formed, usable) = (kept.classes, kept.formed, features.len());
-        if classes == 0 {
-            let message = format!(
-                "nothing to guide to: expected a cluster of at least {thin} samples and a mean \
-                 cosine of at least {tau}, got none among {formed} of {usable} samples ({n_syn} \
-                 drawn, flat ones left out)"
-            );
-            let help = "lower `tau` or `thin`, or raise `n_syn`";
-            return Err(Error::from(message).with_help(help));
-        }
-        let message = format!("kept {classes} of {formed} clusters of {usable} samples");
-        self.context.log(LogLevel::Info, &message);
-        Ok((features, kept))
-    }
-
     /// The classifier of the kept clusters; none where there is one alone, which is certain.
-    fn learn(
-        &self,
-        images: &Array4<u8>,
-        features: &Features,
-        kept: &Kept,
-    ) -> Result<Option<Learned>> {
+    fn learn(&self, images: &Array4<u8>, kept: &Kept, threads: usize) -> Result<Option<Learned>> {
         if kept.classes == 1 {
             let message = "one cluster is all there is: p(c | x) is 1, and its gradient 0";
             self.context.log(LogLevel::Warn, message);
@@ -181,7 +155,7 @@ impl Run<'_> {
         };
         let levels = sigmas(&levels, &self.info.schedule);
         let data = LabelledImages {
-            images: self.encode(&images.select(Axis(0), &features.sample))?,
+            images: self.encode(images)?,
             labels: kept.labels.clone(),
         };
         let lesson = Lesson {
@@ -192,8 +166,6 @@ impl Run<'_> {
             seed: self.context.rng("side classifier", options.seed).random(),
         };
         let done = |steps| self.progress(self.options.n_syn + steps);
-        let passes = self.options.batch as usize / Guide::ROWS;
-        let threads = thread::available_parallelism().map_or(1, |cores| cores.get().min(passes));
         let school = School {
             options,
             runtime: &runtime()?,

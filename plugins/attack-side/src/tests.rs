@@ -4,5 +4,6 @@ mod attack;
 mod clusters;
 mod distilling;
 mod guidance;
+mod network;
 mod refusals;
 mod support;

@@ -1,9 +1,9 @@
 //! Features, k-means and what is kept, by hand.
 
-use eidetic_sdk::ndarray::{Array4, array};
+use eidetic_sdk::ndarray::{Array2, Array4, array};
 use eidetic_sdk::random::rng;
 
-use crate::features::Features;
+use crate::features::{Features, with_contrast};
 use crate::kept::Kept;
 use crate::kmeans::{Clusters, clusters, dot};
 
@@ -28,13 +28,24 @@ fn of(features: &Features, count: usize, seed: u64) -> Clusters {
 fn pixels_are_compared_by_their_correlation() {
     // Less their mean: (-1, 1), (0, 0), (2, -2), (-0.5, 0.5).
     let images: Array4<u8> = array![[[[0, 2]]], [[[9, 9]]], [[[14, 10]]], [[[254, 255]]]];
-    let features = Features::pixels(&images);
+    let samples = with_contrast(&images);
+    assert_eq!(samples, [0, 2, 3]);
+    let features = Features::pixels(&images, &samples);
     let half = 0.5f32.sqrt();
     assert_eq!(features.sample, [0, 2, 3]);
     assert_eq!(features.values, [-half, half, half, -half, -half, half]);
-    let none = Features::pixels(&Array4::zeros((3, 1, 2, 2)));
+    let flat = Array4::zeros((3, 1, 2, 2));
+    assert!(with_contrast(&flat).is_empty());
+    let none = Features::pixels(&flat, &[0, 1, 2]);
     assert_eq!((none.len(), none.rows().count()), (0, 0));
-    assert_eq!(Features::pixels(&Array4::zeros((0, 1, 2, 2))).len(), 0);
+    let nothing = Array4::zeros((0, 1, 2, 2));
+    assert!(with_contrast(&nothing).is_empty());
+    assert_eq!(Features::pixels(&nothing, &[]).len(), 0);
+    // A vector without length has no direction.
+    let vectors = array![[3.0, 4.0], [0.0, 0.0], [0.0, -2.0]];
+    let features = Features::embedded(&vectors, &[4, 6, 9]);
+    assert_eq!(features.sample, [4, 9]);
+    assert_eq!(features.values, [0.6, 0.8, 0.0, -1.0]);
 }
 
 #[test]
@@ -93,6 +104,30 @@ fn loose_thin_and_empty_clusters_are_dropped() {
     assert_eq!(kept(0.5, 3), (0, vec![]));
     // Neither tau nor thin keeps what is empty.
     assert_eq!(kept(-1.0, 0).0, 3);
+}
+
+#[test]
+fn thin_classes_of_a_given_classifier_are_dropped() {
+    // Greatest: 0, 2, 2, 0 (the lower of two equal ones), 3.
+    let logits = array![
+        [5.0, 1.0, 2.0, 0.0],
+        [3.0, 1.0, 9.0, 0.0],
+        [1.0, 2.0, 3.0, 0.0],
+        [5.0, 5.0, 2.0, 0.0],
+        [-4.0, -1.0, -2.0, 7.0],
+    ];
+    let kept = |thin| {
+        let kept = Kept::labelled(&logits, thin);
+        assert_eq!(kept.formed, 3);
+        (kept.classes, kept.labels)
+    };
+    assert_eq!(kept(0), (3, vec![0, 1, 1, 0, 2]));
+    assert_eq!(kept(1), kept(0));
+    // The last one's best of what is left is the third class.
+    assert_eq!(kept(2), (2, vec![0, 1, 1, 0, 1]));
+    assert_eq!(kept(3), (0, vec![]));
+    let none = Kept::labelled(&Array2::zeros((2, 0)), 1);
+    assert_eq!((none.classes, none.labels), (0, vec![]));
 }
 
 #[test]
