@@ -1,9 +1,9 @@
 //! SIDE: a classifier of the model's own samples guides its sampler to where they crowd.
 //!
 //! The attack of Chen et al., Surrogate condItional Data Extraction (arXiv 2410.02467, version 7).
-//! What a model has memorized it
-//! gives again and again, so its samples form clusters; a class is made of each, and guidance to a
-//! class does for an unconditional model what a prompt does for a conditional one:
+//! What a model has memorized it gives again and again, so its samples form clusters; a class is
+//! made of each, and guidance to a class does for an unconditional model what a prompt does for a
+//! conditional one:
 //!
 //! 1. Draw n_syn samples of the target. They cost what samples cost: score random sampling at the
 //!    same budget beside this attack.
@@ -21,7 +21,8 @@
 //!
 //! The classifier can also be taught by one of clean samples (`teaching: distilled`), or be that one
 //! itself and look at the model's estimate instead of the noisy x (`teaching: clean`): guidance by
-//! an ordinary, time-independent classifier, the paper's baseline "Carlini-Cond".
+//! an ordinary, time-independent classifier, as the paper's baseline "Carlini-Cond" is; how that one
+//! meets noise is this crate's choice.
 //!
 //! A sample's confidence is ln p(c | x) at the sampler's smallest level of the class that it was
 //! guided to: how surely it is of a place where samples crowd. It is there as soon as the sample
@@ -32,6 +33,9 @@
 //! samples have indices of their own. `lambda` is one number a cell: a sweep is several entries of
 //! a suite. Models that know classes are sampled without one. The classifier runs in the space of
 //! the denoiser, and its calls are not the model's.
+//!
+//! Synthetic samples are held at ten bytes a pixel at most (50,000 of 28 x 28 take 0.4 GB), beside
+//! an embedder's numbers twice, guided ones a batch at a time.
 //!
 //! What the classifier leaks by itself has to be told from what the model leaks: run the attack on
 //! the clean twin as well.
