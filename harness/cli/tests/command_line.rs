@@ -66,9 +66,10 @@ fn bad_input_ends_with_2_and_says_what_was_expected() {
         ),
         ("inspect /no/such", "cannot read /no/such"),
         ("inspect benchmarks", "model.yaml"),
+        ("inspect randm", "did you mean \"random\"?"),
         (
             &format!("inspect {text}"),
-            "expected a plugin library, a model or dataset folder",
+            "expected a plugin library, a plugin's id, a model or dataset folder",
         ),
         (&format!("run quick --plugin {text}"), "notes.txt"),
         (&format!("__cell {text}"), "expected a job"),
@@ -85,6 +86,20 @@ fn bad_input_ends_with_2_and_says_what_was_expected() {
         assert!(stderr.contains(words), "{line}: {stderr}");
         assert!(!stderr.contains("panicked"), "{line}: {stderr}");
     }
+}
+
+#[test]
+fn a_plugin_is_shown_with_its_options_by_its_id() {
+    let (code, stdout, stderr) = said("inspect random");
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(stdout.starts_with("attack random "), "{stdout}");
+    let row = |option: &str| {
+        let begins = |line: &&str| line.trim_start().starts_with(option);
+        stdout.lines().find(begins).unwrap().to_owned()
+    };
+    assert!(row("samples").contains("integer"), "{stdout}");
+    assert!(row("samples").contains("256"), "{stdout}");
+    assert!(row("classes").contains("each | none"), "{stdout}");
 }
 
 #[test]
@@ -120,7 +135,9 @@ fn without_a_folder_of_benchmarks_plugins_are_listed_and_the_rest_has_a_hint() {
         .iter()
         .map(|plugin| plugin["id"].as_str().unwrap())
         .collect();
-    assert_eq!(ids, ["memorizer", "random", "filter", "repel"]);
+    for id in ["memorizer", "random", "side", "filter", "ambient"] {
+        assert!(ids.contains(&id), "{ids:?}");
+    }
 
     let output = run(&["list"]);
     assert_eq!(output.status.code(), Some(2));

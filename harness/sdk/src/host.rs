@@ -70,7 +70,7 @@ pub trait Target: Send + Sync {
     /// D(x; sigma) into `out`.
     ///
     /// # Errors
-    /// As `sample`; `Unsupported` without that access.
+    /// As `sample`; `BadInput` without that access.
     fn denoise(&self, batch: Batch<'_>, out: ArrayViewMut4<'_, f32>) -> Result<()>;
     /// The cotangent's product with dD/dx into `out`.
     ///

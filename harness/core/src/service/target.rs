@@ -42,7 +42,7 @@ impl HostTarget<'_> {
         }
         let granted = self.access;
         Err(Error::new(
-            ErrorCode::Unsupported,
+            ErrorCode::BadInput,
             format!("this call needs {needed:?} access, the attack declared {granted:?}"),
         )
         .with_help("raise ACCESS in the attack's AttackPlugin"))
