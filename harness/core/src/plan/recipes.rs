@@ -20,6 +20,7 @@ pub(super) struct RecipeModel {
     file: RecipeFile,
     runtime: RuntimeSpec,
     pub(super) data: Data,
+    data_licence: String,
 }
 
 /// A recipe under one chain of mitigations.
@@ -50,8 +51,9 @@ impl RecipeModel {
         sources: &Sources<'_>,
     ) -> Result<Self, String> {
         let file = RecipeFile::load(path).map_err(|error| error.to_string())?;
-        let (dataset, split, _) = train::data(&file, sources.benchmarks, sources.data_dir)
-            .map_err(|error| error.to_string())?;
+        let (dataset, split, data_licence) =
+            train::data(&file, sources.benchmarks, sources.data_dir)
+                .map_err(|error| error.to_string())?;
         let wanted = &file.recipe.dataset;
         let spec = DatasetSpec {
             label: dataset_label(&wanted.id, &wanted.split),
@@ -68,6 +70,7 @@ impl RecipeModel {
                 dataset,
                 split,
             },
+            data_licence,
         })
     }
 
@@ -162,7 +165,9 @@ impl RecipeModel {
             runtime: &self.runtime,
             seed: None,
         };
-        let prepared = train::prepare(&self.file.with(recipe), &sources);
+        let (file, licence) = (self.file.with(recipe), self.data_licence.clone());
+        let Data { dataset, split, .. } = &self.data;
+        let prepared = train::prepare_on(dataset, split, licence, &file, &sources);
         let prepared = prepared.map_err(|error| error.to_string())?;
         let recipe_id = prepared.identity.recipe_id();
         let folder = trainings.folder(&recipe_id, &prepared);

@@ -28,8 +28,8 @@ pub(crate) use identity::stages_of;
 pub use identity::{
     Identity, IdentityDataset, IdentityRuntime, IdentityTrainingSet, NN_REVISION, recipe_id_of,
 };
-pub(crate) use prepare::data;
 pub use prepare::{Prepared, Sources, prepare};
+pub(crate) use prepare::{data, prepare_on};
 pub use recipe::{
     Memorized, Recipe, RecipeDataset, RecipeFile, RecipeMitigation, SigmaDraw, TrainedPart,
 };

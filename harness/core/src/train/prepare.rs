@@ -66,10 +66,21 @@ pub struct Prepared {
 /// [`Error::Recipe`] for what does not fit together, with line and key; [`Error::Mitigation`];
 /// [`Error::Network`].
 pub fn prepare(file: &RecipeFile, sources: &Sources<'_>) -> Result<Prepared, Error> {
+    let (dataset, split, licence) = data(file, sources.benchmarks, sources.data_dir)?;
+    prepare_on(&dataset, &split, licence, file, sources)
+}
+
+/// As [`prepare`], on what [`data`] gave for the recipe.
+pub(crate) fn prepare_on(
+    dataset: &Dataset,
+    split: &Split,
+    data_licence: String,
+    file: &RecipeFile,
+    sources: &Sources<'_>,
+) -> Result<Prepared, Error> {
     let mut recipe = file.recipe.clone();
     recipe.training.seed = sources.seed.unwrap_or(recipe.training.seed);
     recipe.label_dropout = recipe.conditional.then(|| recipe.dropped_labels());
-    let (dataset, split, data_licence) = data(file, sources.benchmarks, sources.data_dir)?;
     recipe.dataset = resolved(&recipe.dataset.id, &split.config);
     let part = match recipe.part {
         TrainedPart::Members => Part::Members,
@@ -81,7 +92,7 @@ pub fn prepare(file: &RecipeFile, sources: &Sources<'_>) -> Result<Prepared, Err
         return Err(file.problem(&["part"], message).into());
     }
     let reference = dataset.select(&split.representatives(indices));
-    let whole = TrainingData::new(&dataset, &split, part);
+    let whole = TrainingData::new(dataset, split, part);
     let part_sha256 = whole.digest().to_owned();
     let mitigation = Mitigating::new(file, &mut recipe, &whole, sources.registry)?;
     let data = match &mitigation {
