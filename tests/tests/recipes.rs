@@ -127,6 +127,11 @@ fn what_a_suite_by_recipe_cannot_mean_is_refused() {
             "\"dedap*\" fits no mitigation of this suite",
         ),
         (
+            "score_at_most: 1",
+            "dataset: mnist, score_at_most: 1",
+            "\"mnist\" fits no dataset of this suite",
+        ),
+        (
             "- none\n  - dedup\n",
             "- none\n  - dedup\n  - dedpu\n",
             "dedpu",

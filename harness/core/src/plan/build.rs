@@ -1,7 +1,7 @@
 //! Resolves a suite: every name to what it stands for, every default filled in, every file by its
 //! digest. All of a suite is checked here, before anything runs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use eidetic_sdk::registration::Kind;
 use eidetic_sdk::{Access, Goal, Stages};
@@ -16,6 +16,7 @@ use crate::cell::{
 };
 use crate::dataset::{self, Dataset, Split};
 use crate::plugin::{KindName, Registry};
+use crate::suggest::allowed_and_nearest;
 use crate::suite::{AttackEntry, DatasetEntry, MitigationChain, Suite};
 use crate::yaml::LocatedError;
 
@@ -120,6 +121,7 @@ pub fn plan(suite: &Suite, sources: &Sources<'_>) -> Result<Plan, Vec<LocatedErr
             }
         }
     }
+    problems.extend(dead_datasets(suite, &cells.list));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -129,6 +131,23 @@ pub fn plan(suite: &Suite, sources: &Sources<'_>) -> Result<Plan, Vec<LocatedErr
         cells: cells.list,
         trainings: trainings.list,
     })
+}
+
+/// Expectations of datasets that no cell is on: recipes bring theirs, so the suite's file alone does
+/// not tell.
+fn dead_datasets(suite: &Suite, cells: &[PlannedCell]) -> Vec<LocatedError> {
+    let labels: BTreeSet<&str> = cells.iter().map(|c| &*c.spec.dataset.label).collect();
+    let dead = suite.expect.iter().filter(|expectation| {
+        let pattern = &expectation.dataset;
+        !labels.iter().any(|label| pattern.matches(label))
+    });
+    dead.map(|expectation| {
+        let text = expectation.dataset.as_str();
+        let tail = allowed_and_nearest(text, labels.iter().copied());
+        let message = format!("{text:?} fits no dataset of this suite{tail}");
+        suite.problem(expectation.at, &["dataset"], message)
+    })
+    .collect()
 }
 
 /// Cells in their order, each id once.
