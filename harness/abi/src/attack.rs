@@ -7,11 +7,11 @@
 
 use abi_stable::StableAbi;
 use abi_stable::sabi_trait;
-use abi_stable::std_types::{RBox, RString, RVec};
+use abi_stable::std_types::{RBox, ROption, RResult, RString, RVec};
 
 use crate::error::AbiResult;
 use crate::host::{ContextRef, SinkRef, TargetRef};
-use crate::info::ImageShape;
+use crate::info::{ImageShape, ModelInfo};
 
 /// What an attack is after.
 #[repr(u8)]
@@ -51,6 +51,16 @@ pub trait Attack: Send + Sync {
         context: ContextRef<'_>,
         sink: SinkRef<'_>,
     ) -> AbiResult<()>;
+    /// Model calls of a run that nothing ends early, at `calls_per_sample` for a sample of the
+    /// service; none where it cannot be told before.
+    fn model_calls(
+        &self,
+        _info: ModelInfo,
+        _calls_per_sample: u64,
+        _candidates: u64,
+    ) -> AbiResult<ROption<u64>> {
+        RResult::ROk(ROption::RNone)
+    }
 }
 
 /// An owned attack.

@@ -4,7 +4,7 @@ pub use eidetic_abi::attack::Goal;
 
 use crate::error::Result;
 use crate::host::{Access, Context, Sink, Target};
-use crate::info::ImageShape;
+use crate::info::{ImageShape, ModelInfo};
 use crate::options::Options;
 
 /// One way to destroy a candidate before a reconstruction attack sees it.
@@ -27,6 +27,21 @@ pub trait Attack: Send + Sync {
     /// Shapes that the attack cannot work on.
     fn probes(&self, _candidates: u64, _shape: ImageShape, _seed: u64) -> Result<Vec<Probe>> {
         Ok(Vec::new())
+    }
+
+    /// Model calls of a run that nothing ends early: on a model of this `info`, whose service takes
+    /// `calls_per_sample` a sample, about `candidates` images. A plan shows it; the budget is the
+    /// harness's own count. `None` where it cannot be told before.
+    ///
+    /// # Errors
+    /// A model that the attack cannot work on.
+    fn model_calls(
+        &self,
+        _info: &ModelInfo,
+        _calls_per_sample: u64,
+        _candidates: u64,
+    ) -> Result<Option<u64>> {
+        Ok(None)
     }
 
     /// Attacks `target` and gives what it finds to `sink`, as it comes.

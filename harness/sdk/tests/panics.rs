@@ -46,6 +46,9 @@ impl Attack for Panics {
     fn run(&self, _: &dyn Target, _: &dyn Context, _: &dyn Sink) -> Result<()> {
         panic!("in run {}", 1)
     }
+    fn model_calls(&self, _: &ModelInfo, _: u64, _: u64) -> Result<Option<u64>> {
+        panic!("in model_calls")
+    }
 }
 
 impl Model for Panics {
@@ -197,6 +200,7 @@ fn attacks() {
     let host = Host::default();
     let attack = make_attack(&all()[0], "{}").unwrap();
     assert_panicked(attack.probes(1, SHAPE, 0), "in probes");
+    assert_panicked(attack.model_calls(&info(), 1, 1), "in model_calls");
     assert_panicked(attack.run(&host, &host, &host), "in run 1");
 }
 

@@ -20,6 +20,10 @@ const RUN: TrainingRun = TrainingRun {
 struct Everything;
 
 impl Attack for Everything {
+    fn model_calls(&self, info: &ModelInfo, each: u64, candidates: u64) -> Result<Option<u64>> {
+        let channels = u64::from(info.image.channels);
+        Ok((candidates > 0).then_some(channels * each + candidates))
+    }
     fn probes(&self, candidates: u64, shape: ImageShape, seed: u64) -> Result<Vec<Probe>> {
         assert_eq!((candidates, shape, seed), (5, SHAPE, 1 << 63));
         let probe = |name: &str, known, sigma| Probe {
@@ -334,6 +338,10 @@ fn an_attack_reaches_all_of_the_host() {
     let attack = make_attack(&registrations()[0], "").unwrap();
     let probes = attack.probes(5, SHAPE, 1 << 63).unwrap();
     assert_eq!(probes, Everything.probes(5, SHAPE, 1 << 63).unwrap());
+    let calls = |each, of| attack.model_calls(&info(), each, of).unwrap();
+    let channels = u64::from(info().image.channels);
+    assert_eq!(calls(1 << 40, 5), Some((channels << 40) + 5));
+    assert_eq!(calls(1, 0), None);
     attack.run(&host, &host, &host).unwrap();
     let sum: u32 = (0..120).sum();
     let notes = [
