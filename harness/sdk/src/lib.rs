@@ -27,6 +27,7 @@ pub mod registration;
 pub mod sampler;
 pub mod training;
 mod view;
+pub mod work;
 
 pub use attack::{Attack, AttackPlugin, Goal, Probe};
 pub use batch::Batch;
@@ -42,3 +43,4 @@ pub use schemars;
 pub use serde;
 pub use training::{Curation, Decision, Trainer, TrainingBatch, TrainingGroup};
 pub use training::{TrainingPlan, TrainingRun, TrainingSet};
+pub use work::Work;

@@ -4,8 +4,8 @@ use eidetic_sdk::ndarray::{ArrayView3, ArrayView4, s};
 use eidetic_sdk::pixels::to_u8;
 use eidetic_sdk::sampler::RowNoise;
 use eidetic_sdk::{
-    Access, Attack, AttackPlugin, Candidates, Context, Error, ErrorCode, Goal, ImageShape,
-    LogLevel, Probe, Result, Sink, Target,
+    Access, Attack, AttackPlugin, Candidates, Context, Error, Goal, ImageShape, Probe, Result,
+    Sink, Target, Work,
 };
 
 use crate::ddnm::Ddnm;
@@ -120,35 +120,20 @@ impl<S: Solver> Attack for Inpainting<S> {
             sink,
             levels,
         };
-        let affordable = target.calls_left() / each;
-        if affordable < total {
-            context.log(
-                LogLevel::Warn,
-                &format!("the budget of model calls pays for {affordable} of {total} candidates"),
-            );
-        }
-        let mut done = 0;
-        while done < total {
-            let affordable = target.calls_left() / each;
-            let rows = self.0.batch().min(total - done).min(affordable);
-            if rows == 0 {
-                return Err(Error::new(
-                    ErrorCode::Budget,
-                    format!(
-                        "the budget of model calls ended after {done} of {total} candidates, at \
-                         {each} calls each"
-                    ),
-                )
-                .with_help("raise the limit of model calls, or lower `steps`"));
-            }
-            let ids: Vec<u64> = (done..done + rows).collect();
+        let work = Work {
+            units: "candidates",
+            total,
+            batch: self.0.batch(),
+            calls_each: each,
+            help: "raise the limit of model calls, or lower `steps`",
+        };
+        work.for_each_batch(target, context, |ids| {
+            let ids: Vec<u64> = ids.collect();
             for (probe, given) in given.iter().enumerate() {
                 fill(&run, probe as u32, given, &ids)?;
             }
-            done += rows;
-            context.progress(done, total);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

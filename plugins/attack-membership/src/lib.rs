@@ -36,8 +36,8 @@ use eidetic_sdk::ndarray::{Array2, Array4, ArrayView4, Axis, Slice};
 use eidetic_sdk::pixels::to_unit;
 use eidetic_sdk::sampler::RowNoise;
 use eidetic_sdk::{
-    Access, Attack, AttackPlugin, Candidates, Context, Error, ErrorCode, Goal, LogLevel, ModelInfo,
-    Result, Sink, Target,
+    Access, Attack, AttackPlugin, Candidates, Context, Error, Goal, ModelInfo, Result, Sink,
+    Target, Work,
 };
 pub use options::{Method, Options};
 use plan::Plan;
@@ -82,31 +82,17 @@ impl Attack for Membership {
             )));
         }
         let plan = Plan::new(&self.0, &info)?;
-        let mut done = 0;
-        while done < total {
-            if context.cancelled() {
-                return Err(Error::new(
-                    ErrorCode::Cancelled,
-                    format!("cancelled after {done} of {total} candidates"),
-                ));
-            }
-            let affordable = target.calls_left() / plan.calls().max(1);
-            let count = self.0.batch.min(total - done).min(affordable);
-            if count == 0 {
-                context.log(LogLevel::Warn, "the budget of model calls ended early");
-                let calls = plan.calls();
-                return Err(Error::new(
-                    ErrorCode::Budget,
-                    format!(
-                        "the budget of model calls ended after {done} of {total} candidates, at \
-                         {calls} calls each"
-                    ),
-                )
-                .with_help("raise the limit of model calls, or choose a cheaper method"));
-            }
-            let ids: Vec<u64> = (done..done + count).collect();
-            let rows =
-                images.slice_axis(Axis(0), Slice::from(done as usize..(done + count) as usize));
+        let work = Work {
+            units: "candidates",
+            total,
+            batch: self.0.batch,
+            calls_each: plan.calls(),
+            help: "raise the limit of model calls, or choose a cheaper method",
+        };
+        work.for_each_batch(target, context, |range| {
+            let rows = Slice::from(range.start as usize..range.end as usize);
+            let rows = images.slice_axis(Axis(0), rows);
+            let ids: Vec<u64> = range.collect();
             let mut noise = RowNoise::new(context.seed(), "membership", &ids);
             let mut subjects = Subjects {
                 target,
@@ -118,11 +104,8 @@ impl Attack for Membership {
                 ids,
             };
             let scores = plan.scores(&mut subjects)?;
-            sink.scores(&subjects.ids, &scores)?;
-            done += count;
-            context.progress(done, total);
-        }
-        Ok(())
+            sink.scores(&subjects.ids, &scores)
+        })
     }
 }
 

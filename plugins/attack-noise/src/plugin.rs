@@ -3,8 +3,8 @@
 use eidetic_sdk::ndarray::{ArrayView4, s};
 use eidetic_sdk::pixels::to_u8;
 use eidetic_sdk::{
-    Access, Attack, AttackPlugin, Candidates, Context, Error, ErrorCode, Goal, ImageShape,
-    LogLevel, Probe, Result, Sink, Target,
+    Access, Attack, AttackPlugin, Candidates, Context, Error, Goal, ImageShape, Probe, Result,
+    Sink, Target, Work,
 };
 
 use crate::options::{Estimate, Options};
@@ -62,43 +62,28 @@ impl Attack for Noise {
             .first()
             .map_or(0, |first| first.images.dim().0 as u64);
         let each: u64 = noised.iter().map(Noised::calls).sum();
-        let affordable = target.calls_left() / each;
-        if affordable < total {
-            context.log(
-                LogLevel::Warn,
-                &format!("the budget of model calls pays for {affordable} of {total} candidates"),
-            );
-        }
-        let mut done = 0;
-        while done < total {
-            let affordable = target.calls_left() / each;
-            let rows = self.0.batch.min(total - done).min(affordable);
-            if rows == 0 {
-                return Err(Error::new(
-                    ErrorCode::Budget,
-                    format!(
-                        "the budget of model calls ended after {done} of {total} candidates, at \
-                         {each} calls each"
-                    ),
-                )
-                .with_help("raise the limit of model calls, or lower `steps`"));
-            }
-            let ids: Vec<u64> = (done..done + rows).collect();
+        let work = Work {
+            units: "candidates",
+            total,
+            batch: self.0.batch,
+            calls_each: each,
+            help: "raise the limit of model calls, or lower `steps`",
+        };
+        work.for_each_batch(target, context, |range| {
+            let ids: Vec<u64> = range.clone().collect();
+            let rows = range.start as usize..range.end as usize;
             let way = Way {
                 target,
                 context,
                 row_ids: &ids,
             };
             for (probe, noised) in noised.iter().enumerate() {
-                let rows = done as usize..(done + rows) as usize;
-                let x = noised.images.slice(s![rows, .., .., ..]);
+                let x = noised.images.slice(s![rows.clone(), .., .., ..]);
                 let clean = way.down(x, &noised.levels)?;
                 sink.reconstructions(probe as u32, &ids, clean.mapv(to_u8).view())?;
             }
-            done += rows;
-            context.progress(done, total);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 
