@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::mask::Mask;
-use crate::solver::Solver;
+use crate::solver::{Course, Solver};
 use crate::walk::Walk;
 
 /// DDNM (Wang, Yu and Zhang, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space
@@ -69,20 +69,14 @@ impl Ddnm {
 }
 
 impl Solver for Ddnm {
-    fn masks(&self) -> &[Mask] {
-        &self.masks
-    }
-
-    fn batch(&self) -> u64 {
-        self.batch
-    }
-
-    fn steps(&self) -> u64 {
-        self.steps
-    }
-
-    fn jumps(&self) -> [u64; 2] {
-        [self.jump_length, self.resampling]
+    fn course(&self) -> Course<'_> {
+        Course {
+            masks: &self.masks,
+            batch: self.batch,
+            steps: self.steps,
+            jump_length: self.jump_length,
+            resampling: self.resampling,
+        }
     }
 
     fn step(&self, walk: &mut Walk<'_>, from: f64, to: f64) -> Result<()> {

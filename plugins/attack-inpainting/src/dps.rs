@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::mask::Mask;
-use crate::solver::Solver;
+use crate::solver::{Course, Solver};
 use crate::walk::Walk;
 
 /// DPS (Chung et al., "Diffusion Posterior Sampling for General Noisy Inverse Problems", ICLR 2023,
@@ -62,16 +62,14 @@ impl Dps {
 }
 
 impl Solver for Dps {
-    fn masks(&self) -> &[Mask] {
-        &self.masks
-    }
-
-    fn batch(&self) -> u64 {
-        self.batch
-    }
-
-    fn steps(&self) -> u64 {
-        self.steps
+    fn course(&self) -> Course<'_> {
+        Course {
+            masks: &self.masks,
+            batch: self.batch,
+            steps: self.steps,
+            jump_length: 1,
+            resampling: 1,
+        }
     }
 
     fn calls_per_step(&self) -> u64 {

@@ -4,8 +4,8 @@ use eidetic_sdk::ndarray::{ArrayView3, ArrayView4, s};
 use eidetic_sdk::pixels::to_u8;
 use eidetic_sdk::sampler::RowNoise;
 use eidetic_sdk::{
-    Access, Attack, AttackPlugin, Candidates, Context, Error, Goal, ImageShape, Probe, Result,
-    Sink, Target, Work,
+    Access, Attack, AttackPlugin, Candidates, Context, Error, Goal, ImageShape, ModelInfo, Probe,
+    Result, Sink, Target, Work,
 };
 
 use crate::ddnm::Ddnm;
@@ -13,7 +13,7 @@ use crate::dps::Dps;
 use crate::levels::Levels;
 use crate::mask::Mask;
 use crate::repaint::RePaint;
-use crate::solver::{Solver, check};
+use crate::solver::{Course, Solver, check};
 use crate::walk::Walk;
 
 /// Inpainting with a solver, whose options are the plugin's.
@@ -95,24 +95,23 @@ impl<S: Solver> Attack for Inpainting<S> {
             known: mask.known(candidates, shape, seed),
             sigma: 0.0,
         };
-        Ok(self.0.masks().iter().map(probe).collect())
+        Ok(self.0.course().masks.iter().map(probe).collect())
+    }
+
+    fn model_calls(&self, info: &ModelInfo, _: u64, candidates: u64) -> Result<Option<u64>> {
+        let each = calls_each(&self.0, &levels(&self.0, info)?);
+        Ok(Some(candidates.saturating_mul(each)))
     }
 
     /// Candidate after candidate under all masks, so that a budget buys whole candidates, as many
     /// at any batch. Where the calls end, the run is cancelled or the model fails, what was given
     /// to the sink by then counts. Holds a few copies of a batch, whatever the candidates' number.
     fn run(&self, target: &dyn Target, context: &dyn Context, sink: &dyn Sink) -> Result<()> {
-        let info = target.info()?;
-        if info.latent.is_some() {
-            return Err(Error::unsupported(
-                "inpainting in a latent space, which has no place for a mask of pixels,",
-            ));
-        }
-        let [length, resampling] = self.0.jumps();
-        let levels = Levels::new(&info, self.0.steps(), length, resampling)?;
-        let given = every_given(self.0.masks(), target)?;
+        let levels = levels(&self.0, &target.info()?)?;
+        let calls_each = calls_each(&self.0, &levels);
+        let Course { masks, batch, .. } = self.0.course();
+        let given = every_given(masks, target)?;
         let total = given.first().map_or(0, |given| given.images.dim().0 as u64);
-        let each = levels.downwards() * self.0.calls_per_step() * given.len() as u64;
         let run = Run {
             solver: &self.0,
             target,
@@ -123,8 +122,8 @@ impl<S: Solver> Attack for Inpainting<S> {
         let work = Work {
             units: "candidates",
             total,
-            batch: self.0.batch(),
-            calls_each: each,
+            batch,
+            calls_each,
             help: "raise the limit of model calls, or lower `steps`",
         };
         work.for_each_batch(target, context, |ids| {
@@ -135,6 +134,25 @@ impl<S: Solver> Attack for Inpainting<S> {
             Ok(())
         })
     }
+}
+
+/// The way of a solver on a model.
+///
+/// # Errors
+/// `Unsupported` in a latent space.
+pub(crate) fn levels(solver: &dyn Solver, info: &ModelInfo) -> Result<Levels> {
+    if info.latent.is_some() {
+        return Err(Error::unsupported(
+            "inpainting in a latent space, which has no place for a mask of pixels,",
+        ));
+    }
+    let course = solver.course();
+    Levels::new(info, course.steps, course.jump_length, course.resampling)
+}
+
+/// Model calls of a candidate under all masks.
+fn calls_each(solver: &dyn Solver, levels: &Levels) -> u64 {
+    levels.downwards() * solver.calls_per_step() * solver.course().masks.len() as u64
 }
 
 /// The candidates of every mask: as many images each, with a mask each.

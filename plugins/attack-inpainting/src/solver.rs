@@ -5,16 +5,21 @@ use eidetic_sdk::{Error, Result};
 use crate::mask::Mask;
 use crate::walk::Walk;
 
+/// What the options of every solver say.
+pub(crate) struct Course<'a> {
+    pub(crate) masks: &'a [Mask],
+    /// Images worked on together.
+    pub(crate) batch: u64,
+    pub(crate) steps: u64,
+    /// Levels that one of RePaint's jumps goes back up.
+    pub(crate) jump_length: u64,
+    /// Passes over each stretch, 1 for no jumps.
+    pub(crate) resampling: u64,
+}
+
 /// A way to fill what is hidden; its options are itself.
 pub(crate) trait Solver: Send + Sync {
-    fn masks(&self) -> &[Mask];
-    fn batch(&self) -> u64;
-    fn steps(&self) -> u64;
-
-    /// Length and number of RePaint's jumps; none unless given.
-    fn jumps(&self) -> [u64; 2] {
-        [1, 1]
-    }
+    fn course(&self) -> Course<'_>;
 
     /// Model calls that a step of an image costs.
     fn calls_per_step(&self) -> u64 {
@@ -41,7 +46,13 @@ fn check_count(key: &str, got: u64, low: u64, high: u64) -> Result<()> {
 
 /// Refuses what makes no sense for any solver.
 pub(crate) fn check(solver: &dyn Solver) -> Result<()> {
-    let masks = solver.masks();
+    let Course {
+        masks,
+        batch,
+        steps,
+        jump_length,
+        resampling,
+    } = solver.course();
     if masks.is_empty() {
         return Err(Error::bad_options("masks: expected at least one, got none"));
     }
@@ -52,15 +63,13 @@ pub(crate) fn check(solver: &dyn Solver) -> Result<()> {
             return Err(Error::bad_options(format!("masks: {name} is there twice")));
         }
     }
-    check_count("batch", solver.batch(), 1, u64::MAX)?;
-    check_count("steps", solver.steps(), 1, 10_000)?;
-    let [length, resampling] = solver.jumps();
-    check_count("jump_length", length, 1, 10_000)?;
+    check_count("batch", batch, 1, u64::MAX)?;
+    check_count("steps", steps, 1, 10_000)?;
+    check_count("jump_length", jump_length, 1, 10_000)?;
     check_count("resampling", resampling, 1, 1_000)?;
-    if resampling > 1 && length >= solver.steps() {
-        let steps = solver.steps();
+    if resampling > 1 && jump_length >= steps {
         return Err(Error::bad_options(format!(
-            "jump_length: expected fewer than the {steps} steps, got {length}"
+            "jump_length: expected fewer than the {steps} steps, got {jump_length}"
         ))
         .with_help("shorten the jumps, or set `resampling` to 1 for none"));
     }

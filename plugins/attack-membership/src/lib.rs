@@ -66,6 +66,11 @@ impl AttackPlugin for Membership {
 }
 
 impl Attack for Membership {
+    fn model_calls(&self, info: &ModelInfo, _: u64, candidates: u64) -> Result<Option<u64>> {
+        let each = Plan::new(&self.0, info)?.calls();
+        Ok(Some(candidates.saturating_mul(each)))
+    }
+
     /// Gives the scores of every batch to the sink as they come.
     fn run(&self, target: &dyn Target, context: &dyn Context, sink: &dyn Sink) -> Result<()> {
         let info = target.info()?;

@@ -3,8 +3,8 @@
 use eidetic_sdk::ndarray::{ArrayView4, s};
 use eidetic_sdk::pixels::to_u8;
 use eidetic_sdk::{
-    Access, Attack, AttackPlugin, Candidates, Context, Error, Goal, ImageShape, Probe, Result,
-    Sink, Target, Work,
+    Access, Attack, AttackPlugin, Candidates, Context, Error, Goal, ImageShape, ModelInfo, Probe,
+    Result, Sink, Target, Work,
 };
 
 use crate::options::{Estimate, Options};
@@ -53,6 +53,16 @@ impl Attack for Noise {
         Ok(self.0.probes().map(probe).collect())
     }
 
+    fn model_calls(&self, info: &ModelInfo, _: u64, candidates: u64) -> Result<Option<u64>> {
+        let mut each = 0_u64;
+        for (sigma, estimate) in self.0.probes() {
+            // As the boundary carries it.
+            let sigma = f64::from(sigma as f32);
+            each += calls(&self.levels(info, sigma, estimate)?);
+        }
+        Ok(Some(candidates.saturating_mul(each)))
+    }
+
     /// Candidate after candidate at all levels, so that a budget buys whole candidates, as many at
     /// any batch. Where the calls end, the run is cancelled or the model fails, what was given to
     /// the sink by then counts. Holds a few copies of a batch, however many candidates there are.
@@ -88,14 +98,25 @@ impl Attack for Noise {
 }
 
 impl Noise {
-    /// The candidates of every probe: as many images each.
-    fn noised<'a>(&self, target: &'a dyn Target) -> Result<Vec<Noised<'a>>> {
-        let info = target.info()?;
+    /// The levels on the way down from `sigma`.
+    ///
+    /// # Errors
+    /// `Unsupported` in a latent space.
+    fn levels(&self, info: &ModelInfo, sigma: f64, estimate: Estimate) -> Result<Vec<f64>> {
         if info.latent.is_some() {
             return Err(Error::unsupported(
                 "denoising in a latent space, which pixels are not noised in,",
             ));
         }
+        Ok(match estimate {
+            Estimate::OneStep => vec![sigma],
+            Estimate::Reverse => levels(info, sigma, self.0.steps),
+        })
+    }
+
+    /// The candidates of every probe: as many images each.
+    fn noised<'a>(&self, target: &'a dyn Target) -> Result<Vec<Noised<'a>>> {
+        let info = target.info()?;
         let mut all: Vec<Noised<'a>> = Vec::new();
         for (probe, (_, estimate)) in self.0.probes().enumerate() {
             let Candidates::Reconstruction { images, sigma, .. } =
@@ -114,11 +135,7 @@ impl Noise {
                     "probe {probe}: expected {n} images as the first has, got {got}"
                 )));
             }
-            let sigma = f64::from(sigma);
-            let levels = match estimate {
-                Estimate::OneStep => vec![sigma],
-                Estimate::Reverse => levels(&info, sigma, self.0.steps),
-            };
+            let levels = self.levels(&info, f64::from(sigma), estimate)?;
             all.push(Noised { images, levels });
         }
         Ok(all)

@@ -48,6 +48,11 @@ impl Asked {
         })
     }
 
+    /// Model calls in the place of one: under guidance the model is asked with and without a class.
+    pub(crate) fn calls_per_denoise(&self) -> u64 {
+        if self.guidance_scale == 1.0 { 1 } else { 2 }
+    }
+
     /// `count` samples from the index `first` on.
     pub(crate) fn sample(
         &self,

@@ -15,7 +15,8 @@ pub use classes::Classes;
 use density::Density;
 use eidetic_sdk::ndarray::Array4;
 use eidetic_sdk::{
-    Access, Attack, AttackPlugin, Context, Error, ErrorCode, Goal, LogLevel, Result, Sink, Target,
+    Access, Attack, AttackPlugin, Context, Error, ErrorCode, Goal, LogLevel, ModelInfo, Result,
+    Sink, Target,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -106,6 +107,12 @@ impl AttackPlugin for Random {
 }
 
 impl Attack for Random {
+    fn model_calls(&self, info: &ModelInfo, calls_per_sample: u64, _: u64) -> Result<Option<u64>> {
+        let asked = Asked::new(info, self.0.classes, self.0.guidance_scale)?;
+        let each = calls_per_sample.saturating_mul(asked.calls_per_denoise());
+        Ok(Some(self.0.samples.saturating_mul(each)))
+    }
+
     /// Gives every batch to the sink as it comes. Where the calls end, the run is cancelled or the
     /// service fails, the samples had so far get their confidence, and then the error is returned.
     fn run(&self, target: &dyn Target, context: &dyn Context, sink: &dyn Sink) -> Result<()> {

@@ -17,7 +17,8 @@ const SHAPE: ImageShape = ImageShape {
     width: 2,
 };
 
-/// A service of two grey pixels, `[level(index); 2]`, at two calls a sample.
+/// A service of two grey pixels, `[level(index); 2]`, at two calls a sample and four
+/// under guidance.
 struct Service {
     levels: Vec<u8>,
     calls_left: Mutex<u64>,
@@ -64,7 +65,8 @@ impl Target for Service {
             return Err("the service is down".into());
         }
         let mut left = self.calls_left.lock().unwrap();
-        let spent = left.checked_sub(2 * count);
+        let guided = !request.conditions.is_empty() && request.guidance_scale != 1.0;
+        let spent = left.checked_sub(if guided { 4 } else { 2 } * count);
         *left = spent.ok_or_else(|| Error::new(ErrorCode::Budget, "calls are spent"))?;
         for (index, mut row) in (request.first_index..).zip(out.axis_iter_mut(Axis(0))) {
             row.fill(self.levels[index as usize]);
@@ -263,7 +265,7 @@ fn classes_are_asked_for_one_after_another() {
         let run = Run::default();
         let service = Service {
             classes,
-            ..Service::new(&[0; 5], 10)
+            ..Service::new(&[0; 5], 20)
         };
         attack(options, &service, &run)?;
         Ok::<_, Error>(found(&run).into_iter().map(|f| f.0).collect::<Vec<_>>())
@@ -286,6 +288,27 @@ fn classes_are_asked_for_one_after_another() {
             let error = levels(classes, &guided).unwrap_err();
             assert_eq!(error.code, ErrorCode::Unsupported);
         }
+    }
+}
+
+#[test]
+fn a_run_costs_what_is_said_before() {
+    for options in [
+        r#"{"samples": 5}"#,
+        r#"{"samples": 5, "batch": 2, "guidance_scale": 3}"#,
+        r#"{"samples": 4, "guidance_scale": 0}"#,
+        r#"{"samples": 3, "classes": "none"}"#,
+    ] {
+        let service = Service {
+            classes: Some((3, true)),
+            ..Service::new(&[0; 5], 100)
+        };
+        let said = make_attack(&registrations()[0], options)
+            .unwrap()
+            .model_calls(&service.info().unwrap(), 2, 99)
+            .unwrap();
+        attack(options, &service, &Run::default()).unwrap();
+        assert_eq!(said, Some(100 - service.calls_left()), "{options}");
     }
 }
 

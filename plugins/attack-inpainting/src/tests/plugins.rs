@@ -46,6 +46,25 @@ fn the_batch_changes_nothing() {
 }
 
 #[test]
+fn a_run_costs_what_is_said_before() {
+    let images = random_images(3, SHAPE, 5);
+    let mut model = smooth(&images);
+    for schedule in [Vec::new(), vec![0.05, 0.4, 3.0]] {
+        model.info.schedule = schedule;
+        for id in IDS {
+            for (options, _) in [few_steps(id, ""), ("{}".into(), 0)] {
+                let said = make_attack(&plugin(id), &options)
+                    .unwrap()
+                    .model_calls(&model.info, 99, 3)
+                    .unwrap();
+                let spent = attack(id, &options, &model, &images, &Run::default(), u64::MAX);
+                assert_eq!(said, Some(spent.unwrap()), "{id} {options}");
+            }
+        }
+    }
+}
+
+#[test]
 fn noise_is_each_candidates_own_and_the_masks() {
     // The same image over and over, nothing known: all that differs is the noise.
     let images = Array4::from_elem((6, 1, 4, 4), 9);

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::levels::Levels;
+use crate::plugin::levels;
 use crate::solver::Solver;
 use crate::walk::Walk;
 use crate::{Ddnm, Dps, RePaint};
@@ -64,8 +64,7 @@ fn solvers_agree_with_an_independent_implementation() {
     let solvers: [(&str, &dyn Solver); 3] = [("repaint", &repaint), ("ddnm", &ddnm), ("dps", &dps)];
     for (name, solver) in solvers {
         let service = Service::new(&model, Access::Gradient, Vec::new(), u64::MAX);
-        let [length, resampling] = solver.jumps();
-        let levels = Levels::new(&model.info, steps, length, resampling).unwrap();
+        let levels = levels(solver, &model.info).unwrap();
         let mut states = [1, 2];
         let mut draw = |row: usize, values: &mut [f64]| draw(&mut states[row], values);
         let walk = Walk::new(&service, &[0, 1], given.view(), known.view(), &mut draw);

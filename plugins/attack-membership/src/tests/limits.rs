@@ -1,6 +1,7 @@
 //! Batches, budgets, and input with little in it.
 
 use eidetic_sdk::ndarray::{Array4, Axis, Slice};
+use eidetic_sdk::registration::make_attack;
 use eidetic_sdk::{ErrorCode, ImageShape, LatentSpace};
 use proptest::prelude::*;
 
@@ -58,6 +59,22 @@ fn the_batch_changes_nothing_and_the_price_is_the_stated_one() {
             assert_eq!(service.spent(), 7 * calls, "{method}");
         }
     }
+}
+
+#[test]
+fn a_run_costs_what_is_said_before() {
+    for (method, _) in METHODS {
+        for options in [ask(method, 3), format!(r#"{{"method": "{method}"}}"#)] {
+            let service = service();
+            let attack = make_attack(&crate::registrations()[0], &options).unwrap();
+            let said = attack.model_calls(&service.info, 99, 7).unwrap();
+            service.scores(&options);
+            assert_eq!(said, Some(service.spent()), "{options}");
+        }
+    }
+    let attack = make_attack(&crate::registrations()[0], r#"{"method": "clid"}"#).unwrap();
+    let error = attack.model_calls(&Service::new(images(&[]), gaussian(1.0)).info, 1, 1);
+    assert_eq!(error.unwrap_err().code, ErrorCode::Unsupported);
 }
 
 #[test]

@@ -30,6 +30,25 @@ fn the_batch_changes_nothing() {
 }
 
 #[test]
+fn a_run_costs_what_is_said_before() {
+    let images = random_images(3, SHAPE, 5);
+    let mut model = Mixture::around(&images, 0.1);
+    for schedule in [Vec::new(), vec![0.05, 0.4, 3.0]] {
+        model.info.schedule = schedule;
+        // The last lies a rounding beyond a level of the schedule.
+        for more in [FEW, r#""sigmas": [0.01, 0.4]"#] {
+            let options = format!("{{{more}}}");
+            let said = make_attack(&registrations()[0], &options)
+                .unwrap()
+                .model_calls(&model.info, 99, 3)
+                .unwrap();
+            let spent = attack(&options, &model, &images, &Run::default(), u64::MAX);
+            assert_eq!(said, Some(spent.unwrap()), "{options}");
+        }
+    }
+}
+
+#[test]
 fn a_budget_buys_the_same_candidates_at_any_batch() {
     let images = random_images(6, SHAPE, 2);
     let model = Mixture::around(&images, 0.1);
