@@ -1,7 +1,7 @@
 //! From synthetic samples to classes.
 
 use eidetic_sdk::ndarray::Array4;
-use eidetic_sdk::{Context, Error, LogLevel, Result};
+use eidetic_sdk::{Context, LogLevel, Result};
 
 use crate::features::{Features, with_contrast};
 use crate::kept::Kept;
@@ -12,19 +12,18 @@ use crate::runtime::runtime;
 /// Samples of n_syn for one cluster, at least.
 const PER_CLUSTER: u64 = 20;
 
-/// The samples that can be used, and the class of each.
+/// The samples that can be used, and the class of each; a warning where no class is left.
 ///
 /// # Errors
-/// Where no class is left; a network that fails.
+/// A network that fails.
 pub(crate) fn classes(
     options: &Options,
     images: &Array4<u8>,
     threads: usize,
     context: &dyn Context,
 ) -> Result<(Vec<usize>, Kept)> {
-    let Options {
-        n_syn, tau, thin, ..
-    } = *options;
+    let Options { n_syn, thin, .. } = *options;
+    let tau = options.tau();
     let samples = with_contrast(images);
     let (samples, kept) = match &options.labeller {
         Some(network) if !samples.is_empty() => {
@@ -56,15 +55,17 @@ pub(crate) fn classes(
         ),
     };
     if classes == 0 {
-        let message = format!(
-            "nothing to guide to: expected a {one} of at least {thin} samples{also}, got none \
-             among {formed} of {usable} samples ({n_syn} drawn, flat ones left out)"
-        );
-        let help = match options.labeller {
-            Some(_) => "lower `thin`, or raise `n_syn`",
-            None => "lower `tau` or `thin`, or raise `n_syn`",
+        let lower = match options.labeller {
+            Some(_) => "`thin`",
+            None => "`tau` or `thin`",
         };
-        return Err(Error::from(message).with_help(help));
+        let message = format!(
+            "nothing to guide to, so sampling goes on without guidance, as at lambda 0: expected a \
+             {one} of at least {thin} samples{also}, got none among {formed} of {usable} samples \
+             ({n_syn} drawn, flat ones left out); lower {lower}, or raise `n_syn`"
+        );
+        context.log(LogLevel::Warn, &message);
+        return Ok((samples, kept));
     }
     let message = format!("kept {classes} of {formed} {many} of {usable} samples");
     context.log(LogLevel::Info, &message);

@@ -6,12 +6,15 @@ use eidetic_runtime::{Device, Feed, ModelSource, Runtime, SessionOptions, Sessio
 use eidetic_sdk::ndarray::{Array1, Array4, ArrayD, ArrayView4, ArrayViewD, Ix4, IxDyn};
 use eidetic_sdk::{Error, Result};
 
+use crate::patches::{fold, unfold};
+
 const COTANGENT: &str = "cotangent.log_probability";
 const GRADIENT: &str = "gradient.sample";
 
 /// A classifier, differentiated with respect to its input and opened.
 pub(crate) struct Guide {
     sessions: Sessions,
+    patch: usize,
 }
 
 impl Guide {
@@ -20,8 +23,14 @@ impl Guide {
     pub(crate) const ROWS: usize = 16;
 
     /// From a graph of [`Self::ROWS`] rows with the inputs and the output of
-    /// [`eidetic_nn::Classifier::log_probability`]; `threads` passes run at once.
-    pub(crate) fn new(runtime: &Runtime, graph: &Graph, threads: usize) -> Result<Self> {
+    /// [`eidetic_nn::Classifier::log_probability`], of images [folded](fold) by `patch`; `threads`
+    /// passes run at once.
+    pub(crate) fn new(
+        runtime: &Runtime,
+        graph: &Graph,
+        patch: usize,
+        threads: usize,
+    ) -> Result<Self> {
         let value = |name: &str| {
             let missing = || Error::from(format!("the classifier has no value {name}"));
             graph.value(name).ok_or_else(missing)
@@ -36,7 +45,7 @@ impl Guide {
         };
         let sessions = runtime.open(ModelSource::Bytes(&model), &options);
         let sessions = sessions.map_err(|error| failed(&error))?;
-        Ok(Self { sessions })
+        Ok(Self { sessions, patch })
     }
 
     /// The gradient of ln p(class | x; sigma) with respect to x, of each row by itself.
@@ -47,7 +56,8 @@ impl Guide {
         class: &[i64],
     ) -> Result<Array4<f32>> {
         let made = self.run(x, sigma, class, GRADIENT)?;
-        Ok(made.into_dimensionality::<Ix4>()?)
+        let made = made.into_dimensionality::<Ix4>()?;
+        Ok(unfold(made.view(), self.patch))
     }
 
     /// ln p(class | x; sigma) of each row.
@@ -72,9 +82,10 @@ impl Guide {
         let each = IxDyn(&[rows]);
         let sigma = ArrayViewD::from_shape(each.clone(), sigma)?;
         let class = ArrayViewD::from_shape(each, class)?;
+        let x = fold(x, self.patch).into_dyn();
         let ones = Array1::<f32>::ones(rows).into_dyn();
         let feeds = [
-            Feed::rows(names::SAMPLE, x.into_dyn()),
+            Feed::rows(names::SAMPLE, x.view()),
             Feed::rows(names::SIGMA, sigma),
             Feed::rows_i64(names::CLASS_LABELS, class),
             Feed::rows(COTANGENT, ones.view()),

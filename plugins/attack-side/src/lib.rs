@@ -49,6 +49,7 @@ mod kept;
 mod kmeans;
 mod network;
 mod options;
+mod patches;
 mod plugin;
 mod runtime;
 mod train;

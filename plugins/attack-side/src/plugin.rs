@@ -1,7 +1,5 @@
 //! The attack from the first synthetic sample to the last guided one.
 
-use std::thread;
-
 use eidetic_nn::LabelledImages;
 use eidetic_sdk::ndarray::{Array4, ArrayView4, Axis, s};
 use eidetic_sdk::pixels::{to_u8, to_unit};
@@ -48,23 +46,31 @@ impl AttackPlugin for Side {
 }
 
 impl Attack for Side {
+    /// Those of the synthetic samples, and of the guided ones by the sampler that is guided.
+    fn model_calls(
+        &self,
+        info: &ModelInfo,
+        calls_per_sample: u64,
+        _candidates: u64,
+    ) -> Result<Option<u64>> {
+        unconditional(info)?;
+        let guided = calls_of_a_sample(&self.0.sampler(info)?, info);
+        let synthetic = self.0.n_syn.checked_mul(calls_per_sample);
+        let guided = self.0.samples.checked_mul(guided);
+        Ok(synthetic.zip(guided).and_then(|(a, b)| a.checked_add(b)))
+    }
+
     /// Gives every batch of guided samples to the sink as it comes. Where the calls end before a
     /// guided sample is whole, nothing is found.
     fn run(&self, target: &dyn Target, context: &dyn Context, sink: &dyn Sink) -> Result<()> {
         let info = target.info()?;
-        if let Some(wanted) = info.conditions.iter().find(|each| !each.nullable) {
-            let message = format!(
-                "sampling without a condition, on a model that must be told `{}`,",
-                wanted.name
-            );
-            return Err(Error::unsupported(&message));
-        }
+        unconditional(&info)?;
         let sampler = self.0.sampler(&info)?;
         let run = Run {
             options: &self.0,
             target,
             context,
-            calls_per_sample: calls_per_sample(&sampler, &info),
+            calls_per_sample: calls_of_a_sample(&sampler, &info),
             sampler,
             info,
         };
@@ -80,16 +86,29 @@ impl Attack for Side {
     }
 }
 
+/// Refuses a model that makes nothing without a condition.
+fn unconditional(info: &ModelInfo) -> Result<()> {
+    match info.conditions.iter().find(|each| !each.nullable) {
+        None => Ok(()),
+        Some(wanted) => Err(Error::unsupported(&format!(
+            "sampling without a condition, on a model that must be told `{}`,",
+            wanted.name
+        ))),
+    }
+}
+
 /// Model calls of one guided sample: the classifier's are the attacker's own.
-fn calls_per_sample(sampler: &Sampler, info: &ModelInfo) -> u64 {
+fn calls_of_a_sample(sampler: &Sampler, info: &ModelInfo) -> u64 {
     let steps = sigmas(sampler, &info.schedule).len().max(1);
     Sampler { steps, ..*sampler }.calls_per_sample()
 }
 
-/// Passes of a network at once: as many as there are cores, and as a batch has.
+/// Passes of a network at once, as many as a batch has at most. The harness runs an attack in a pool
+/// of as many threads as a cell may use, which rayon knows where this crate is linked to it; where
+/// it is a file of its own, its own rayon says how many cores there are.
 fn threads(options: &Options) -> usize {
     let passes = options.batch as usize / Guide::ROWS;
-    thread::available_parallelism().map_or(1, |cores| cores.get().min(passes))
+    rayon::current_num_threads().min(passes)
 }
 
 struct Run<'a> {
@@ -141,11 +160,13 @@ impl Run<'_> {
         Ok(images)
     }
 
-    /// The classifier of the kept clusters; none where there is one alone, which is certain.
+    /// The classifier of the kept clusters; none where there is nothing to tell apart.
     fn learn(&self, images: &Array4<u8>, kept: &Kept, threads: usize) -> Result<Option<Learned>> {
-        if kept.classes == 1 {
-            let message = "one cluster is all there is: p(c | x) is 1, and its gradient 0";
-            self.context.log(LogLevel::Warn, message);
+        if kept.classes < 2 {
+            if kept.classes == 1 {
+                let message = "one cluster is all there is: p(c | x) is 1, and its gradient 0";
+                self.context.log(LogLevel::Warn, message);
+            }
             return Ok(None);
         }
         let options = &self.options.classifier;
@@ -276,9 +297,9 @@ impl Run<'_> {
     }
 }
 
-/// The class that a sample is guided to, all of them alike.
+/// The class that a sample is guided to, all of them alike; 0 where there is none.
 pub(crate) fn class_of(context: &dyn Context, id: u64, classes: usize) -> i64 {
     context
         .rng("side class", id)
-        .random_range(0..classes as i64)
+        .random_range(0..classes.max(1) as i64)
 }

@@ -5,5 +5,6 @@ mod clusters;
 mod distilling;
 mod guidance;
 mod network;
+mod patches;
 mod refusals;
 mod support;

@@ -14,6 +14,7 @@ use eidetic_sdk::{Context, Error, ErrorCode, Result};
 use crate::distilling::Distilling;
 use crate::guide::{Guide, failed};
 use crate::options::{self, Teaching};
+use crate::patches::{fold, side};
 
 /// What a classifier is made of.
 pub(crate) struct Lesson {
@@ -45,14 +46,17 @@ pub(crate) struct School<'a> {
 impl School<'_> {
     /// The classifier that the options ask for, taught as they say.
     pub(crate) fn learn(&self, lesson: Lesson) -> Result<Learned> {
-        let (_, channels, height, width) = lesson.data.images.dim();
+        let Lesson { mut data, seed, .. } = lesson;
+        let (_, _, height, width) = data.images.dim();
+        let patch = side(self.options.patch, height, width);
+        data.images = fold(data.images.view(), patch);
+        let (_, channels, height, width) = data.images.dim();
         let classifier = Classifier {
             network: self.options.network(),
             shape: [channels, height, width],
             classes: lesson.classes,
             sigma_data: lesson.sigma_data,
         };
-        let Lesson { data, seed, .. } = lesson;
         let lowest: Vec<f32> = lesson.sigmas.last().copied().into_iter().collect();
         let task = |data, sigmas| Classifying::new(classifier.clone(), data, sigmas);
         let task = |data, sigmas| task(data, sigmas).map_err(|error| failed(&error));
@@ -71,7 +75,7 @@ impl School<'_> {
         };
         let graph = classifier.log_probability(Guide::ROWS, Weights::Values(&weights));
         let graph = graph.map_err(|error| failed(&error))?;
-        let guide = Guide::new(self.runtime, &graph, self.threads)?;
+        let guide = Guide::new(self.runtime, &graph, patch, self.threads)?;
         Ok(Learned { guide, loss })
     }
 

@@ -2,11 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use eidetic_sdk::{ErrorCode, Target};
+use eidetic_sdk::registration::make_attack;
+use eidetic_sdk::{ErrorCode, ModelInfo, Target};
 use serde_json::json;
 
 use super::support::{CALLS, Run, SIZE, Service, attack, options, two_groups};
 use crate::plugin::class_of;
+use crate::registrations;
 
 /// Whether an image is of the first group, bright above.
 fn is_bright_above(image: &[u8]) -> bool {
@@ -158,21 +160,67 @@ fn refused_samples_are_no_cluster() {
 }
 
 #[test]
-fn without_a_cluster_there_is_nothing_to_guide_to() {
-    let run = Run::default();
-    let service = Service::new(two_groups());
-    let error = attack(&options(json!({ "thin": 41 })), &service, &run).unwrap_err();
-    assert_eq!(
-        error.message,
-        "nothing to guide to: expected a cluster of at least 41 samples and a mean cosine of at \
-         least 0.5, got none among 2 of 40 samples (40 drawn, flat ones left out)"
-    );
-    assert!(error.help.contains("`tau`"));
-    assert!(run.findings().is_empty());
+fn without_a_cluster_it_samples_without_guidance_and_says_so() {
+    let flat = || vec![vec![0.5; SIZE * SIZE]];
+    for (images, more, warning) in [
+        (
+            two_groups(),
+            json!({ "thin": 41 }),
+            "expected a cluster of at least 41 samples and a mean cosine of at least 0.5, got none \
+             among 2 of 40 samples (40 drawn, flat ones left out); lower `tau` or `thin`, or raise \
+             `n_syn`",
+        ),
+        (
+            flat(),
+            json!({ "lambda": 50, "tau": null }),
+            "expected a cluster of at least 5 samples and a mean cosine of at least 0.97, got none \
+             among 0 of 0 samples (40 drawn, flat ones left out); lower `tau` or `thin`, or raise \
+             `n_syn`",
+        ),
+    ] {
+        let (run, service) = (Run::default(), Service::new(images));
+        // The calls are those of a run with guidance: the budgets of a board stay comparable.
+        service.left.store(CALLS * 88, Ordering::SeqCst);
+        attack(&options(more), &service, &run).unwrap();
+        assert_eq!(service.calls_left(), 0);
+        service.left.store(u64::MAX, Ordering::SeqCst);
+        let plain = service.sample_images(0, 48).unwrap();
+        assert_eq!(run.findings().len(), 48);
+        for ((image, confidence), plain) in run.findings().iter().zip(plain.outer_iter()) {
+            assert_eq!(*confidence, 0.0);
+            assert!(image.iter().eq(plain.iter()));
+        }
+        let logs = run.logs.lock().unwrap();
+        let said = "nothing to guide to, so sampling goes on without guidance, as at lambda 0: ";
+        assert_eq!(*logs, [format!("{said}{warning}")]);
+        assert_eq!(*run.warnings.lock().unwrap(), 1);
+    }
+}
 
-    let flat = Service::new(vec![vec![0.5; SIZE * SIZE]]);
-    let error = attack(&options(json!({})), &flat, &run).unwrap_err();
-    assert!(error.message.contains("got none among 0 of 0 samples"));
+#[test]
+fn what_it_costs_is_known_before() {
+    let plugin = &registrations()[0];
+    let info = Service::new(two_groups()).info().unwrap();
+    let calls = |options: &str, info: &ModelInfo, each| {
+        let attack = make_attack(plugin, options).unwrap();
+        attack.model_calls(info, each, 7).unwrap()
+    };
+    // That of `the_calls_are_those_of_the_samples`.
+    let expected = Some(CALLS * 88);
+    assert_eq!(calls(&options(json!({})), &info, CALLS), expected);
+    // The service's sampler is not the attack's.
+    let ddim = options(json!({ "sampler": "ddim", "steps": 50 }));
+    assert_eq!(calls(&ddim, &info, 3), Some(3 * 40 + 50 * 48));
+    assert_eq!(calls("{}", &info, 35), Some(35 * (1024 + 256)));
+    assert_eq!(calls("{}", &info, u64::MAX), None);
+
+    let told = Service {
+        must_be_told: true,
+        ..Service::new(two_groups())
+    };
+    let attack = make_attack(plugin, "{}").unwrap();
+    let error = attack.model_calls(&told.info().unwrap(), 35, 0);
+    assert_eq!(error.unwrap_err().code, ErrorCode::Unsupported);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use eidetic_sdk::{Batch, Context, Denoiser};
 use super::support::{Run, SIZE, Service, two_groups};
 use crate::guide::Guide;
 use crate::guided::{Guided, Shown};
+use crate::patches::{fold, unfold};
 use crate::runtime::runtime;
 
 const DIM: usize = SIZE * SIZE;
@@ -19,11 +20,11 @@ fn weight(class: usize, place: usize) -> f64 {
     (((class * 31 + place * 7) % 13) as f64 - 6.0) / 40.0
 }
 
-/// ln softmax(W x / (1 + sigma)) at a row's class.
-fn linear() -> Graph {
+/// ln softmax(W x / (1 + sigma)) at a row's class, x folded by `patch`.
+fn linear(patch: usize) -> Graph {
     let rows = Guide::ROWS;
     let mut graph = Graph::new("linear", 17).unwrap();
-    let sample = [rows, 1, SIZE, SIZE];
+    let sample = [rows, patch * patch, SIZE / patch, SIZE / patch];
     let x = graph.input(names::SAMPLE, Element::F32, &sample).unwrap();
     let sigma = graph.input(names::SIGMA, Element::F32, &[rows]).unwrap();
     let labels = graph
@@ -53,7 +54,7 @@ fn linear() -> Graph {
 }
 
 fn guide(threads: usize) -> Guide {
-    Guide::new(&runtime().unwrap(), &linear(), threads).unwrap()
+    Guide::new(&runtime().unwrap(), &linear(1), 1, threads).unwrap()
 }
 
 /// ln p of the class, and (w_c - sum_k p_k w_k) / (1 + sigma).
@@ -150,6 +151,26 @@ fn d_is_moved_by_lambda_sigma_squared_times_the_gradient() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn a_classifier_of_patches_is_asked_and_answers_in_pixels() {
+    let guide = Guide::new(&runtime().unwrap(), &linear(2), 2, 1).unwrap();
+    let (x, sigma, class) = rows(5);
+    let folded = fold(x.view(), 2);
+    let logs = guide.log_probability(x.view(), &sigma, &class).unwrap();
+    let got = guide.gradient(x.view(), &sigma, &class).unwrap();
+    for row in 0..5 {
+        let flat = folded.slice(s![row, .., .., ..]).to_owned().into_flat();
+        let (log, slope) = by_hand(flat.view(), sigma[row], class[row]);
+        assert!((logs[row] - log).abs() < 1e-5, "{} {log}", logs[row]);
+        let slope = slope.into_iter().map(|slope| slope as f32).collect();
+        let slope = Array4::from_shape_vec((1, 4, SIZE / 2, SIZE / 2), slope).unwrap();
+        let expected = unfold(slope.view(), 2);
+        let got = got.slice(s![row..row + 1, .., .., ..]);
+        let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-6;
+        assert!(got.iter().zip(&expected).all(near), "{row}");
     }
 }
 

@@ -25,6 +25,10 @@ fn options_without_sense_are_refused() {
         ),
         (r#"{"lambda": -1}"#, "lambda: expected 0 to 1e6, got -1"),
         (
+            r#"{"classifier": {"patch": 0}}"#,
+            "classifier.patch: expected at least 1, got 0",
+        ),
+        (
             r#"{"classifier": {"steps": 0}}"#,
             "classifier.steps: expected at least 1, got 0",
         ),

@@ -199,6 +199,8 @@ pub(super) struct Run {
     pub(super) cancel_at: Option<u64>,
     pub(super) progress: Mutex<(u64, u64)>,
     pub(super) logs: Mutex<Vec<String>>,
+    /// How many of them warn.
+    pub(super) warnings: Mutex<u64>,
     pub(super) found: Mutex<Vec<Finding>>,
 }
 
@@ -223,7 +225,8 @@ impl Context for Run {
         assert!(done > progress.0 && done <= total, "{done} of {total}");
         *progress = (done, total);
     }
-    fn log(&self, _: LogLevel, message: &str) {
+    fn log(&self, level: LogLevel, message: &str) {
+        *self.warnings.lock().unwrap() += u64::from(level == LogLevel::Warn);
         self.logs.lock().unwrap().push(message.to_owned());
     }
 }
@@ -253,11 +256,13 @@ impl Sink for Run {
     }
 }
 
-/// Options for a small run: 40 synthetic samples, so two clusters, and a small classifier.
+/// Options for a small run: 40 synthetic samples, so two clusters, loose enough for groups of
+/// images that differ, and a small classifier.
 pub(super) fn options(more: serde_json::Value) -> String {
     let mut options = serde_json::json!({
         "n_syn": 40,
         "samples": 48,
+        "tau": 0.5,
         "steps": STEPS,
         "classifier": { "channels": [8, 16], "blocks": [1, 1], "steps": 60, "batch": 32 },
     });
