@@ -3,6 +3,7 @@
 mod attack;
 mod clusters;
 mod distilling;
+mod embedder;
 mod guidance;
 mod network;
 mod patches;
