@@ -53,6 +53,13 @@ impl Asked {
         if self.guidance_scale == 1.0 { 1 } else { 2 }
     }
 
+    /// Conditions under which samples are drawn; sample i is of condition i modulo their number.
+    pub(crate) fn conditions(&self) -> u64 {
+        self.label
+            .as_ref()
+            .map_or(1, |&(_, classes)| classes.max(1))
+    }
+
     /// `count` samples from the index `first` on.
     pub(crate) fn sample(
         &self,

@@ -1,51 +1,65 @@
 //! How many others of the samples lie near each one, counted while they come.
 
-use eidetic_metrics::{l2, squared_distance};
 use eidetic_sdk::ndarray::Array4;
-use eidetic_sdk::{Result, Sink};
+use eidetic_sdk::{Context, Result, Sink};
+
+use crate::likeness::Likeness;
+use crate::near::Near;
 
 /// Holds the first samples and nothing else: those after them are compared as they come and let
 /// go.
 pub(crate) struct Density {
-    near_l2: f64,
+    near: Near,
     capacity: usize,
-    dim: usize,
     /// Pixels of the first samples, row after row.
     held: Vec<u8>,
     /// Near duplicates of each held sample among the held.
-    near: Vec<u32>,
+    counts: Vec<u32>,
     /// Index of the first held sample in the sink.
     first: u64,
 }
 
 impl Density {
-    pub(crate) fn new(near_l2: f64, capacity: u64) -> Self {
+    pub(crate) fn new(near: Near, capacity: u64) -> Self {
         Self {
-            near_l2,
+            near,
             capacity: usize::try_from(capacity).unwrap_or(usize::MAX),
-            dim: 0,
             held: Vec::new(),
-            near: Vec::new(),
+            counts: Vec::new(),
             first: 0,
         }
     }
 
-    /// Takes samples that the sink holds from `first` on; those beyond the capacity get their
-    /// confidence at once.
-    pub(crate) fn add(&mut self, first: u64, images: &Array4<u8>, sink: &dyn Sink) -> Result<()> {
-        if self.near.is_empty() {
-            self.first = first;
-            self.dim = images.len() / images.dim().0.max(1);
+    fn hold(&mut self, row: &[u8]) {
+        let (near, held) = (&self.near, self.held.chunks_exact(self.near.dim()));
+        let mut own = 0;
+        for (count, held) in self.counts.iter_mut().zip(held) {
+            if near.joins(held, row) {
+                *count += 1;
+                own += 1;
+            }
         }
-        let pixels = images.as_standard_layout();
-        let mut late = Vec::new();
-        for row in pixels.outer_iter() {
-            let row: Vec<u8> = row.iter().copied().collect();
-            if self.near.len() < self.capacity {
+        self.counts.push(own);
+        self.held.extend_from_slice(row);
+    }
+}
+
+impl Likeness for Density {
+    /// Those beyond the capacity get their confidence at once.
+    fn add(&mut self, first: u64, images: &Array4<u8>, sink: &dyn Sink) -> Result<()> {
+        if self.counts.is_empty() {
+            self.first = first;
+        }
+        let (mut row, mut late) = (Vec::new(), Vec::new());
+        for image in images.outer_iter() {
+            row.clear();
+            self.near.arrange(image, &mut row);
+            if self.counts.len() < self.capacity {
                 self.hold(&row);
             } else {
-                let near = self.rows().filter(|held| self.is_near(held, &row)).count();
-                late.push(near as f64 / self.near.len() as f64);
+                let held = self.held.chunks_exact(self.near.dim());
+                let near = held.filter(|held| self.near.joins(held, &row)).count();
+                late.push(near as f64 / self.counts.len() as f64);
             }
         }
         let skipped = (images.dim().0 - late.len()) as u64;
@@ -55,34 +69,14 @@ impl Density {
         sink.confidence(first + skipped, &late)
     }
 
-    /// Gives the held samples their confidence: the share of the others that are near.
-    pub(crate) fn finish(&self, sink: &dyn Sink) -> Result<()> {
-        if self.near.is_empty() {
+    /// Gives the held samples the share of the others that are near.
+    fn finish(&mut self, _: &dyn Context, sink: &dyn Sink) -> Result<()> {
+        if self.counts.is_empty() {
             return Ok(());
         }
         // A single sample has no others, and no near ones either.
-        let others = (self.near.len() - 1).max(1) as f64;
-        let shares: Vec<f64> = self.near.iter().map(|&n| f64::from(n) / others).collect();
-        sink.confidence(self.first, &shares)
-    }
-
-    fn hold(&mut self, row: &[u8]) {
-        let mut own = 0;
-        for i in 0..self.near.len() {
-            if self.is_near(&self.held[i * self.dim..(i + 1) * self.dim], row) {
-                self.near[i] += 1;
-                own += 1;
-            }
-        }
-        self.near.push(own);
-        self.held.extend_from_slice(row);
-    }
-
-    fn rows(&self) -> std::slice::ChunksExact<'_, u8> {
-        self.held.chunks_exact(self.dim)
-    }
-
-    fn is_near(&self, a: &[u8], b: &[u8]) -> bool {
-        l2(squared_distance(a, b), self.dim) <= self.near_l2
+        let others = (self.counts.len() - 1).max(1) as f64;
+        let shares = self.counts.iter().map(|&near| f64::from(near) / others);
+        sink.confidence(self.first, &shares.collect::<Vec<f64>>())
     }
 }

@@ -11,6 +11,10 @@ use eidetic_sdk::{
 
 use super::*;
 
+mod cliques;
+mod graph;
+mod near;
+
 const SHAPE: ImageShape = ImageShape {
     channels: 1,
     height: 1,
@@ -110,6 +114,7 @@ struct Run {
     cancel_after: Option<u64>,
     done: Mutex<u64>,
     found: Mutex<Vec<(u8, Option<f64>)>>,
+    said: Mutex<Vec<String>>,
 }
 
 impl Context for Run {
@@ -123,7 +128,9 @@ impl Context for Run {
     fn progress(&self, done: u64, _total: u64) {
         *self.done.lock().unwrap() = done;
     }
-    fn log(&self, _: LogLevel, _: &str) {}
+    fn log(&self, _: LogLevel, message: &str) {
+        self.said.lock().unwrap().push(message.to_owned());
+    }
 }
 
 impl Sink for Run {
@@ -321,6 +328,11 @@ fn options_without_sense_are_refused() {
         (
             r#"{"density_over": 1}"#,
             "density_over: expected at least 2, got 1",
+        ),
+        (r#"{"tiles": 0}"#, "tiles: expected at least 1, got 0"),
+        (
+            r#"{"clique_at_least": 0}"#,
+            "clique_at_least: expected at least 1, got 0",
         ),
         (
             r#"{"near_l2": 1.5}"#,
