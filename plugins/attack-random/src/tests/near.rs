@@ -55,6 +55,24 @@ fn the_farthest_tile_counts() {
 }
 
 #[test]
+fn every_pixel_of_a_large_image_counts() {
+    let shape = ImageShape {
+        channels: 1,
+        height: 20,
+        width: 20,
+    };
+    for changed in [0, 127, 128, 255, 256, 399] {
+        let mut other = vec![0; 400];
+        other[changed] = 255;
+        // One of 400 pixels: 1 / 20 apart.
+        for (limit_l2, alike) in [(0.0501, true), (0.0499, false)] {
+            let near = Near::new(limit_l2, 1, shape).unwrap();
+            assert_eq!(joined(&near, &[0; 400], &other), alike, "pixel {changed}");
+        }
+    }
+}
+
+#[test]
 fn one_tile_is_the_image_as_it_is() {
     let image = image([[0, 1, 2, 3, 4], [5; 5], [6; 5], [7, 8, 9, 10, 11]]);
     let mut row = Vec::new();
