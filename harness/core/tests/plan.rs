@@ -5,6 +5,7 @@ use std::path::Path;
 
 use eidetic_harness::cell::RuntimeSpec;
 use eidetic_harness::plan::{Plan, PlannedCell, Sources, plan};
+use eidetic_harness::dataset::Part;
 use eidetic_harness::plugin::Registry;
 use eidetic_harness::suite::Suite;
 use eidetic_sdk::registration::{self, Origin};
@@ -59,13 +60,41 @@ impl MitigationPlugin for Trainer {
     }
 }
 
+/// Asked about candidates.
+struct Asked;
+
+impl Attack for Asked {
+    fn run(&self, _: &dyn Target, _: &dyn Context, _: &dyn Sink) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl AttackPlugin for Asked {
+    const ID: &'static str = "asked";
+    const SUMMARY: &'static str = "answers nothing";
+    const GOAL: Goal = Goal::Membership;
+    const ACCESS: Access = Access::Samples;
+    type Options = NoOptions;
+
+    fn make(_: NoOptions) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+const IDLE: &str = "{ id: idle, options: { samples: 8 } }";
+
 fn planned(models: &str, rest: &str) -> std::result::Result<Plan, Vec<String>> {
+    attacked(models, IDLE, rest)
+}
+
+fn attacked(models: &str, attack: &str, rest: &str) -> std::result::Result<Plan, Vec<String>> {
     let origin = Origin {
         version: "1.0.0",
         licence: "MIT",
     };
     let mut registry = Registry::default();
     registry.link(registration::attack::<Idle>(origin), "a1");
+    registry.link(registration::attack::<Asked>(origin), "a2");
     registry.link(registration::mitigation::<Trainer>(origin), "b2");
     for memorizer in eidetic_model_memorizer::registrations() {
         registry.link(memorizer, "c3");
@@ -86,7 +115,7 @@ fn planned(models: &str, rest: &str) -> std::result::Result<Plan, Vec<String>> {
     };
     let text = format!(
         "version: 1\nname: test\ndatasets: [fashion-mnist-10k]\nmodels: {models}\n\
-         attacks: [{{ id: idle, options: {{ samples: 8 }} }}]\n{rest}"
+         attacks: [{attack}]\n{rest}"
     );
     let suite = Suite::parse(Path::new("test.yaml"), &text).unwrap();
     plan(&suite, &sources).map_err(|problems| problems.iter().map(ToString::to_string).collect())
@@ -167,4 +196,51 @@ fn every_unknown_name_is_told_at_once_with_its_nearest() {
         problems[1].starts_with("test.yaml:4:10: models[0]"),
         "{problems:?}"
     );
+}
+
+#[test]
+fn an_attack_is_asked_about_as_many_as_the_suite_says() {
+    let asked = |attack: &str| {
+        let plan = attacked("[memorizer]", attack, "").unwrap();
+        let cell = cell(&plan, "memorizer");
+        (cell.candidates, cell.id.clone())
+    };
+    // 256 members and 1,000 holdout images are the dataset's own split.
+    let (all, id) = asked("asked");
+    let (some, other) = asked("{ id: asked, candidates: 64 }");
+    assert_eq!((all, some), (1256, 128));
+    assert_ne!(id, other);
+    assert_eq!(asked("{ id: asked, candidates: 5000 }").0, 1256);
+    assert_eq!(asked(IDLE).0, 0);
+    let refused = attacked("[memorizer]", "{ id: idle, candidates: 64 }", "").unwrap_err();
+    assert!(
+        refused[0].contains("attacks[0].candidates: `idle` is asked about no candidates"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn counterparts_serve_samples_to_each_other() {
+    let from = "{ id: idle, samples_from: counterpart }";
+    let plan = attacked("[memorizer, clean]", from, "").unwrap();
+    let own = cell(&plan, "memorizer");
+    let serves = |cell: &PlannedCell| {
+        let model = cell.spec.samples_from.as_ref();
+        model.map(|model| model.trained_on.unwrap())
+    };
+    assert_eq!(serves(own), Some(Part::Aux));
+    let twin = plan.cells.iter().find(|c| Some(&c.id) == own.twin.as_ref());
+    let twin = twin.unwrap();
+    assert_eq!(twin.spec.model.trained_on, Some(Part::Aux));
+    assert_eq!(serves(twin), Some(Part::Members));
+    assert_eq!(twin.not_applicable, None);
+
+    let alone = cell(&plan, "clean");
+    assert_eq!(serves(alone), None);
+    assert_eq!(
+        alone.not_applicable.as_deref(),
+        Some("samples_from: the model has no clean twin")
+    );
+    let plain = planned("[memorizer]", "").unwrap();
+    assert_ne!(own.id, cell(&plain, "memorizer").id);
 }

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use eidetic_harness::board::Cells;
-use eidetic_harness::cell::{CellSpec, ModelOrigin, ModelSpec};
+use eidetic_harness::cell::{ModelOrigin, ModelSpec};
 use eidetic_harness::model::ModelFolder;
 use eidetic_harness::plan::{PlannedCell, PlannedTraining};
+use eidetic_harness::plugin::{KindName, Registry};
+use eidetic_sdk::registration::make_attack;
 use eidetic_sdk::sampler::{Sampler, SamplerKind};
 use eidetic_sdk::{ImageShape, ModelInfo};
 use serde_json::{Value, json};
@@ -28,7 +30,7 @@ pub(crate) fn run(named: &Path, global: &Global) -> Result<Exit, Failure> {
     let cells: Vec<Cell<'_>> = plan
         .cells
         .iter()
-        .map(|cell| Cell::new(cell, &there))
+        .map(|cell| Cell::new(cell, &there, &setup.registry))
         .collect();
     if global.json {
         output::json(&json!({
@@ -75,7 +77,7 @@ struct Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    fn new(planned: &'a PlannedCell, there: &Cells) -> Self {
+    fn new(planned: &'a PlannedCell, there: &Cells, registry: &Registry) -> Self {
         let state = match (&planned.not_applicable, there.records.get(&planned.id)) {
             (Some(reason), _) => format!("n/a: {reason}"),
             (None, Some(record)) if record.status.is_settled() => "there".to_owned(),
@@ -84,7 +86,7 @@ impl<'a> Cell<'a> {
         };
         let calls = match planned.not_applicable {
             Some(_) => 0,
-            None => estimated_calls(&planned.spec),
+            None => estimated_calls(planned, registry),
         };
         Self {
             planned,
@@ -146,40 +148,52 @@ fn training_json(training: &PlannedTraining) -> Value {
     })
 }
 
-/// Samples times calls a sample where the attack has the option `samples`, else the limit.
-fn estimated_calls(spec: &CellSpec) -> u64 {
-    let samples = spec
-        .attack
-        .plugin
-        .options
-        .get("samples")
-        .and_then(Value::as_u64);
-    let calls = samples.map(|samples| samples.saturating_mul(calls_per_sample(&spec.model)));
-    calls.unwrap_or(u64::MAX).min(spec.model_calls)
+/// What the attack says of itself, within the limit; the limit where it says nothing.
+fn estimated_calls(planned: &PlannedCell, registry: &Registry) -> u64 {
+    let spec = &planned.spec;
+    let said = || {
+        let plugin = registry
+            .get(KindName::Attack, &spec.attack.plugin.id)
+            .ok()?;
+        let options = spec.attack.plugin.options.to_string();
+        let attack = make_attack(&plugin.registration, &options).ok()?;
+        let info = info_of(&spec.model);
+        let each = calls_per_sample(&spec.model, &info);
+        let calls = attack.model_calls(&info, each, planned.candidates);
+        calls.ok()?
+    };
+    said().unwrap_or(u64::MAX).min(spec.model_calls)
 }
 
-fn calls_per_sample(model: &ModelSpec) -> u64 {
-    let folder = match &model.origin {
-        ModelOrigin::Folder { path, .. } | ModelOrigin::Recipe { path, .. } => {
-            ModelFolder::open(Path::new(path)).ok()
-        }
-        _ => None,
-    };
-    // A plugin's own schedule is not known before it is made; only ancestral sampling asks for it.
+/// What a model folder says of itself. A plugin's own schedule is not known before it is made; only
+/// ancestral sampling asks for it.
+fn info_of(model: &ModelSpec) -> ModelInfo {
     let image = ImageShape {
         channels: 1,
         height: 1,
         width: 1,
     };
-    let info = folder
+    folder_of(model)
         .as_ref()
-        .map_or_else(|| ModelInfo::pixel_denoiser(image, 0.5), ModelFolder::info);
+        .map_or_else(|| ModelInfo::pixel_denoiser(image, 0.5), ModelFolder::info)
+}
+
+fn folder_of(model: &ModelSpec) -> Option<ModelFolder> {
+    match &model.origin {
+        ModelOrigin::Folder { path, .. } | ModelOrigin::Recipe { path, .. } => {
+            ModelFolder::open(Path::new(path)).ok()
+        }
+        _ => None,
+    }
+}
+
+fn calls_per_sample(model: &ModelSpec, info: &ModelInfo) -> u64 {
     let wish = model.sampler.as_ref();
     let kind = wish
         .and_then(|wish| serde_json::from_value(wish.get("kind")?.clone()).ok())
-        .or_else(|| folder.as_ref()?.manifest().sampler)
+        .or_else(|| folder_of(model)?.manifest().sampler)
         .unwrap_or(SamplerKind::Heun);
-    let mut sampler = Sampler::for_model(kind, &info);
+    let mut sampler = Sampler::for_model(kind, info);
     if let Some(steps) = wish.and_then(|wish| wish.get("steps")?.as_u64()) {
         sampler.steps = steps as usize;
     }

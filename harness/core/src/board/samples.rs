@@ -46,6 +46,7 @@ pub(super) fn spec(model: &str, mitigation: &str, attack: &str, seed: u64) -> Ce
             trained_on: Some(Part::Members),
             sampler: None,
         },
+        samples_from: None,
         mitigation: match mitigation {
             "none" => Vec::new(),
             id => vec![plugin(id)],
@@ -53,6 +54,7 @@ pub(super) fn spec(model: &str, mitigation: &str, attack: &str, seed: u64) -> Ce
         mitigation_label: mitigation.into(),
         attack: AttackSpec {
             label: attack.into(),
+            candidates: None,
             goal: "extraction".into(),
             access: "samples".into(),
             plugin: plugin(attack),
@@ -70,6 +72,7 @@ pub(super) fn planned(spec: CellSpec) -> PlannedCell {
         id: spec.id(),
         spec,
         not_applicable: None,
+        candidates: 0,
         twin: None,
         listed: true,
     }

@@ -20,6 +20,9 @@ pub struct CellSpec {
     pub dataset: DatasetSpec,
     /// The model under attack.
     pub model: ModelSpec,
+    /// The model that serves samples in the place of the one under attack, which is asked all else.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub samples_from: Option<ModelSpec>,
     /// The mitigation's links, innermost first; none is no mitigation.
     pub mitigation: Vec<PluginSpec>,
     /// Label of the mitigation on the board.
@@ -111,6 +114,9 @@ pub struct PluginSpec {
 pub struct AttackSpec {
     /// Its label on the board.
     pub label: String,
+    /// Members, and as many holdout images, that it is asked about at most; absent for all.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub candidates: Option<u64>,
     /// What it is after: `extraction`, `reconstruction` or `membership`.
     pub goal: String,
     /// What it needs: `samples`, `denoiser` or `gradient`.
@@ -149,10 +155,12 @@ impl CellSpec {
     pub fn id(&self) -> String {
         let mut spec = self.clone();
         spec.dataset.label.clear();
-        spec.model.label.clear();
+        for model in std::iter::once(&mut spec.model).chain(&mut spec.samples_from) {
+            model.label.clear();
+            model.origin.forget_path();
+        }
         spec.mitigation_label.clear();
         spec.attack.label.clear();
-        spec.model.origin.forget_path();
         let mut json = serde_json::json!({
             "service_revision": SERVICE_REVISION,
             "sampler_revision": Sampler::REVISION,

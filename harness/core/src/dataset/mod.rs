@@ -1,6 +1,8 @@
 //! Datasets: what is there, the readers, the groups of duplicates, and the split into members,
-//! holdout and aux. It knows nothing of models, plugins or suites.
+//! holdout and aux, and which of them an attack is asked about. It knows nothing of models, plugins
+//! or suites.
 
+mod candidates;
 mod duplicates;
 mod error;
 mod idx;
@@ -12,6 +14,7 @@ mod split;
 mod training_set;
 mod unpack;
 
+pub use candidates::Candidate;
 pub use duplicates::{DuplicateReport, Duplicates};
 pub use error::Error;
 pub use images::Dataset;

@@ -14,10 +14,10 @@ use super::sources::{Data, Sources, plugin_spec};
 use crate::cell::{
     AttackSpec, CellSpec, DatasetSpec, ModelSpec, PluginSpec, access_name, goal_name, stage_names,
 };
-use crate::dataset::{self, Dataset, Split};
+use crate::dataset::{self, Candidate, Dataset, Split};
 use crate::plugin::{KindName, Registry};
 use crate::suggest::allowed_and_nearest;
-use crate::suite::{AttackEntry, DatasetEntry, MitigationChain, Suite};
+use crate::suite::{AttackEntry, DatasetEntry, MitigationChain, SamplesFrom, Suite};
 use crate::yaml::LocatedError;
 
 struct Chain {
@@ -44,6 +44,16 @@ impl Variant {
 
 struct Attack {
     spec: AttackSpec,
+    goal: Goal,
+    samples_from: Option<SamplesFrom>,
+}
+
+/// What the cells of one dataset and one chain of mitigations share.
+struct Combination<'a> {
+    suite: &'a Suite,
+    sources: &'a Sources<'a>,
+    data: &'a Data,
+    chain: &'a Chain,
 }
 
 /// Makes the plan of a suite.
@@ -80,14 +90,22 @@ pub fn plan(suite: &Suite, sources: &Sources<'_>) -> Result<Plan, Vec<LocatedErr
 
     let mut cells = Cells::default();
     let mut combine = |data: &Data, model: &Model, chain: &Chain| {
+        let combination = Combination {
+            suite,
+            sources,
+            data,
+            chain,
+        };
+        let twin = model.twin.as_deref().filter(|_| !data.split.aux.is_empty());
         for attack in &attacks {
             for &seed in &suite.seeds {
-                let make = |model: &Model, listed| {
-                    cell(suite, sources, data, model, chain, attack, seed, listed)
-                };
-                let twin = model.twin.as_deref().filter(|_| !data.split.aux.is_empty());
-                let twin = twin.map(|twin| cells.put(make(twin, false)));
-                let own = make(model, true);
+                let own = combination.cell(model, twin, attack, seed);
+                let twin = twin.map(|twin| {
+                    cells.put(PlannedCell {
+                        listed: false,
+                        ..combination.cell(twin, Some(model), attack, seed)
+                    })
+                });
                 let twin = twin.filter(|twin| *twin != own.id);
                 cells.put(PlannedCell { twin, ..own });
             }
@@ -181,40 +199,48 @@ impl Cells {
     }
 }
 
-#[allow(clippy::too_many_arguments)]
-fn cell(
-    suite: &Suite,
-    sources: &Sources<'_>,
-    data: &Data,
-    model: &Model,
-    chain: &Chain,
-    attack: &Attack,
-    seed: u64,
-    listed: bool,
-) -> PlannedCell {
-    let spec = CellSpec {
-        dataset: data.spec.clone(),
-        model: ModelSpec {
+impl Combination<'_> {
+    /// A cell with a row of its own; `counterpart` is the model's clean twin, or whose twin it is.
+    fn cell(
+        &self,
+        model: &Model,
+        counterpart: Option<&Model>,
+        attack: &Attack,
+        seed: u64,
+    ) -> PlannedCell {
+        let (limits, data) = (&self.suite.limits, self.data);
+        let spec_of = |model: &Model| ModelSpec {
             label: model.label.clone(),
             origin: model.origin.clone(),
             trained_on: model.trained_on,
             sampler: model.sampler.clone(),
-        },
-        mitigation: chain.links.clone(),
-        mitigation_label: chain.label.clone(),
-        attack: attack.spec.clone(),
-        suite_seed: sources.seed.unwrap_or(suite.seed),
-        seed,
-        model_calls: suite.limits.model_calls,
-        redraws: suite.limits.redraws,
-        runtime: model.runtime.clone(),
-    };
-    PlannedCell {
-        id: spec.id(),
-        not_applicable: not_applicable(data, model, chain),
-        spec,
-        twin: None,
-        listed,
+        };
+        let other = counterpart.filter(|_| attack.samples_from.is_some());
+        let spec = CellSpec {
+            dataset: data.spec.clone(),
+            model: spec_of(model),
+            samples_from: other.map(spec_of),
+            mitigation: self.chain.links.clone(),
+            mitigation_label: self.chain.label.clone(),
+            attack: attack.spec.clone(),
+            suite_seed: self.sources.seed.unwrap_or(self.suite.seed),
+            seed,
+            model_calls: limits.model_calls,
+            redraws: limits.redraws,
+            runtime: model.runtime.clone(),
+        };
+        let missing = (attack.samples_from.is_some() && other.is_none())
+            .then(|| "samples_from: the model has no clean twin".to_owned());
+        let most = spec.attack.candidates;
+        let asked = Candidate::mixed(&data.split, attack.goal, most, 0).len() as u64;
+        PlannedCell {
+            id: spec.id(),
+            not_applicable: not_applicable(data, model, self.chain).or(missing),
+            candidates: asked,
+            spec,
+            twin: None,
+            listed: true,
+        }
     }
 }
 
@@ -293,9 +319,19 @@ fn attack(suite: &Suite, entry: &AttackEntry, registry: &Registry) -> Result<Att
         Kind::Attack { goal, access, .. } => (goal, access),
         _ => (Goal::Extraction, Access::Samples),
     };
+    if entry.candidates.is_some() && goal == Goal::Extraction {
+        let message = format!(
+            "`{}` is asked about no candidates; remove the key",
+            entry.id
+        );
+        return Err(suite.problem(entry.at, &["candidates"], message));
+    }
     Ok(Attack {
+        goal,
+        samples_from: entry.samples_from,
         spec: AttackSpec {
             label: entry.label.clone(),
+            candidates: entry.candidates,
             goal: goal_name(goal).into(),
             access: access_name(access).into(),
             plugin: plugin_spec(suite, entry.at, plugin, &entry.options)?,

@@ -12,6 +12,8 @@ pub struct PlannedCell {
     pub spec: CellSpec,
     /// Why it cannot run, where that is known before it does.
     pub not_applicable: Option<String>,
+    /// Images that the attack is asked about; 0 of extraction.
+    pub candidates: u64,
     /// Id of the same attack on the clean twin, another cell of the same plan.
     pub twin: Option<String>,
     /// Whether it has a row of its own; cells that are only somebody's twin have none.

@@ -4,10 +4,9 @@ use eidetic_sdk::ndarray::{Array3, Array4, Axis};
 use eidetic_sdk::sampler::RowNoise;
 use eidetic_sdk::{Attack, Goal, ModelInfo, Probe};
 
-use super::candidates::Candidate;
 use super::sink::HostSink;
 use super::stop::{Stop, failed};
-use crate::dataset::Dataset;
+use crate::dataset::{Candidate, Dataset};
 use crate::service::Ask;
 
 /// What the attack is asked; probes are checked, applied and told to the sink.

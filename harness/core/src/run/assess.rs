@@ -4,15 +4,14 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
-use eidetic_sdk::Probe;
+use eidetic_sdk::{Goal, Probe};
 
-use super::candidates::Candidate;
 use super::context::run_seed;
 use super::error::{Error, at};
 use super::job::Environment;
 use crate::cell::{CellSpec, Emission, Emitted, FINDINGS_ENDING, Findings, FindingsError};
 use crate::cell::{Record, Status};
-use crate::dataset::{self, Dataset, Split};
+use crate::dataset::{self, Candidate, Dataset, Split};
 use crate::files::write_atomic;
 use crate::plan::Plan;
 use crate::score::{self, Truth, grid_png, score, scores_id, similarity_csv};
@@ -172,12 +171,13 @@ fn probes(emitted: &Emitted) -> Vec<crate::cell::ProbeRecord> {
 /// Which candidates are members; absent for extraction.
 fn truth(record: &Record, dataset: &Dataset, split: &Split) -> Result<Option<Truth>, score::Error> {
     let spec = &record.spec;
-    let all = match spec.attack.goal.as_str() {
-        "membership" => true,
-        "reconstruction" => false,
+    let goal = match spec.attack.goal.as_str() {
+        "membership" => Goal::Membership,
+        "reconstruction" => Goal::Reconstruction,
         _ => return Ok(None),
     };
-    let candidates = Candidate::mixed(split, all, run_seed(spec.suite_seed, spec.seed));
+    let seed = run_seed(spec.suite_seed, spec.seed);
+    let candidates = Candidate::mixed(split, goal, spec.attack.candidates, seed);
     let index = candidates.iter().map(|candidate| candidate.index).collect();
     let member = candidates
         .iter()

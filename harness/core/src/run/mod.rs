@@ -3,20 +3,20 @@
 
 mod ask;
 mod assess;
-mod candidates;
 mod context;
 mod engine;
 mod error;
+mod guarded;
 mod job;
 mod lock;
 mod process;
 mod serve;
 mod sink;
 mod stop;
+
 mod training;
 mod worker;
 
-pub use candidates::Candidate;
 pub use engine::{Engine, Event, Summary};
 pub use error::Error;
 pub use job::{Environment, Job, Outcome};

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::job::Job;
 use super::stop::{Stop, failed, plugin, same};
 use super::training::TrainingData;
-use crate::cell::{ModelOrigin, PluginSpec};
+use crate::cell::{ModelOrigin, ModelSpec, PluginSpec};
 use crate::dataset::Part;
 use crate::model::{
     MemorizerFolder, ModelFolder, OnnxModel, TrainedOn, TrainingStatement, write_memorizer_folder,
@@ -32,9 +32,15 @@ pub(super) struct Served {
     pub(super) trained_under: Vec<String>,
 }
 
-/// The model of a cell, opened or made.
-pub(super) fn serve(job: &Job, registry: &Registry, train: &TrainingData) -> Result<Served, Stop> {
-    match &job.spec.model.origin {
+/// A model of a cell, opened or made; one that has to be written lies in `folder` of the job's.
+pub(super) fn serve(
+    job: &Job,
+    model: &ModelSpec,
+    registry: &Registry,
+    train: &TrainingData,
+    folder: &str,
+) -> Result<Served, Stop> {
+    match &model.origin {
         ModelOrigin::Plugin(spec) => {
             let plugin = plugin(registry, KindName::Model, spec)?;
             let Kind::Model { trains, .. } = plugin.registration.kind else {
@@ -55,7 +61,7 @@ pub(super) fn serve(job: &Job, registry: &Registry, train: &TrainingData) -> Res
             })
         }
         ModelOrigin::MemorizerOnnx => {
-            let part = match job.spec.model.trained_on {
+            let part = match model.trained_on {
                 Some(Part::Aux) => TrainedOn::Aux,
                 _ => TrainedOn::Members,
             };
@@ -74,7 +80,7 @@ pub(super) fn serve(job: &Job, registry: &Registry, train: &TrainingData) -> Res
                 training,
                 clean_twin: None,
             };
-            let folder = write_memorizer_folder(&job.folder.join("model"), &content)?;
+            let folder = write_memorizer_folder(&job.folder.join(folder), &content)?;
             open(job, registry, folder)
         }
         ModelOrigin::Folder { path, sha256 } => {

@@ -4,21 +4,19 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use eidetic_sdk::registration::{Kind, make_attack, make_mitigation};
-use eidetic_sdk::{Access, ErrorCode, Goal};
+use eidetic_sdk::registration::{Kind, make_attack};
+use eidetic_sdk::{Access, ErrorCode};
 
 use super::ask::ask;
-use super::candidates::Candidate;
 use super::context::{HostContext, run_seed};
+use super::guarded::Guarded;
 use super::job::{Job, Outcome};
-use super::serve::{sampler, serve};
 use super::sink::HostSink;
 use super::stop::{Stop, failed, plugin, same};
-use super::training::TrainingData;
-use crate::cell::{PluginSpec, Status};
-use crate::dataset::{self, Dataset, Part, Split};
+use crate::cell::Status;
+use crate::dataset::{self, Candidate, Dataset, Split};
 use crate::plugin::{KindName, Registry};
-use crate::service::{Budget, HostTarget, Link, Service, ServiceOptions};
+use crate::service::{Budget, HostTarget, Service};
 
 /// Works on a job. Whatever goes wrong is in the outcome; findings lie in the job's folder.
 pub fn work(job: &Job, registry: &Registry, stop: &AtomicBool) -> Outcome {
@@ -46,40 +44,16 @@ fn attempt(
     let spec = &job.spec;
     let (dataset, split) = data(job)?;
     let seed = run_seed(spec.suite_seed, spec.seed);
-    let mut train = TrainingData::new(
-        &dataset,
-        &split,
-        spec.model.trained_on.unwrap_or(Part::Members),
-    );
-    let mut links = Vec::new();
-    for mitigation in &spec.mitigation {
-        let (link, curated) = mitigate(mitigation, registry, &train, seed)?;
-        if let Some(curated) = curated {
-            train = curated;
-            outcome.stages_applied.push("data".into());
-        }
-        links.push(link);
-    }
-
-    let served = serve(job, registry, &train)?;
-    outcome.model_sha256 = served.sha256;
-    outcome.n_trained = served.n_trained;
-    outcome.stages_applied.extend(served.trained_under);
-    if let Some(mitigation) = &served.mitigation {
-        links.insert(0, mitigate(mitigation, registry, &train, seed)?.0);
-    }
-    let model = served.model.as_ref();
-    let info = model.info();
-    let image = [info.image.channels, info.image.height, info.image.width].map(|n| n as usize);
-    if image != dataset.shape {
-        let (want, id) = (dataset.shape, &dataset.id);
-        return Err(Stop::NotApplicable(format!(
-            "the model makes images of shape {image:?}, {id} has {want:?}"
-        )));
-    }
-    if links.iter().any(|link| link.sampling) {
-        outcome.stages_applied.push("sampling".into());
-    }
+    let around =
+        |model, folder| Guarded::new(job, registry, (&dataset, &split), model, folder, seed);
+    let guarded = around(&spec.model, "model")?;
+    outcome.model_sha256.clone_from(&guarded.served.sha256);
+    outcome.n_trained = guarded.served.n_trained;
+    outcome.stages_applied.clone_from(&guarded.stages);
+    let counterpart = spec.samples_from.as_ref();
+    let counterpart = counterpart
+        .map(|model| around(model, "counterpart"))
+        .transpose()?;
 
     let plugin = plugin(registry, KindName::Attack, &spec.attack.plugin)?;
     let Kind::Attack { goal, access, .. } = plugin.registration.kind else {
@@ -87,24 +61,20 @@ fn attempt(
             "the registry gave another kind of plugin than was asked for",
         ));
     };
-    let sampler = sampler(&info, served.sampler.as_ref(), spec.model.sampler.as_ref())?;
-    let options = ServiceOptions {
-        sampler,
-        seed,
-        redraws: spec.redraws,
+    let service = guarded.service(&spec.model, spec.redraws, seed, budget, stop)?;
+    let samples_from = match (&counterpart, &spec.samples_from) {
+        (Some(other), Some(model)) => {
+            Some(other.service(model, spec.redraws, seed, budget, stop)?)
+        }
+        _ => None,
     };
-    let service = Service::new(model, &links, options, budget, stop)?;
     applicable(access, &service)?;
     let attack = make_attack(
         &plugin.registration,
         &spec.attack.plugin.options.to_string(),
     )?;
 
-    let candidates = match goal {
-        Goal::Extraction => Vec::new(),
-        Goal::Reconstruction => Candidate::mixed(&split, false, seed),
-        Goal::Membership => Candidate::mixed(&split, true, seed),
-    };
+    let candidates = Candidate::mixed(&split, goal, spec.attack.candidates, seed);
     let mut sink = HostSink::new(
         &job.folder,
         goal,
@@ -117,13 +87,14 @@ fn attempt(
         &*attack,
         &dataset,
         &candidates,
-        &info,
+        service.info(),
         seed,
         &mut sink,
     )?;
     let target = HostTarget {
         service: &service,
-        model,
+        samples_from: samples_from.as_ref().unwrap_or(&service),
+        model: guarded.served.model.as_ref(),
         access,
         budget,
         ask: &ask,
@@ -134,7 +105,8 @@ fn attempt(
         last_permille: AtomicU64::new(u64::MAX),
     };
     let result = pool(job.threads)?.install(|| attack.run(&target, &context, &sink));
-    if service.output_applied() {
+    let applied = samples_from.as_ref().is_some_and(Service::output_applied);
+    if service.output_applied() || applied {
         outcome.stages_applied.push("output".into());
     }
     deduplicate(&mut outcome.stages_applied);
@@ -183,42 +155,6 @@ fn data(job: &Job) -> Result<(Dataset, Split), Stop> {
     )?;
     let split = Split::new(&dataset, &spec.split)?;
     Ok((dataset, split))
-}
-
-/// A mitigation as a link of the chain, and what its data stage leaves of the training set.
-fn mitigate(
-    spec: &PluginSpec,
-    registry: &Registry,
-    train: &TrainingData,
-    seed: u64,
-) -> Result<(Link, Option<TrainingData>), Stop> {
-    let whose = |error| failed(format!("mitigation `{}`: {error}", spec.id));
-    let plugin = plugin(registry, KindName::Mitigation, spec)?;
-    let Kind::Mitigation { stages, .. } = plugin.registration.kind else {
-        return Err(failed(
-            "the registry gave another kind of plugin than was asked for",
-        ));
-    };
-    let options = spec.options.to_string();
-    let view = train.view()?;
-    let mitigation = make_mitigation(&plugin.registration, &options, view).map_err(whose)?;
-    let curated = match stages.data {
-        true => {
-            let curation = mitigation.curate(train.view()?, seed).map_err(whose)?;
-            Some(train.curated(curation).map_err(whose)?)
-        }
-        false => None,
-    };
-    let (sampling, output) = (stages.sampling, stages.output);
-    Ok((
-        Link {
-            id: spec.id.clone(),
-            mitigation,
-            sampling,
-            output,
-        },
-        curated,
-    ))
 }
 
 /// Whether what is served offers what the attack needs.

@@ -23,8 +23,10 @@ pub enum Ask {
 
 /// The host's side of [`Target`].
 pub struct HostTarget<'a> {
-    /// What samples.
+    /// The model under attack, sampler and mitigations around it.
     pub service: &'a Service<'a>,
+    /// What serves samples: the same, or a counterpart.
+    pub samples_from: &'a Service<'a>,
     /// The bare model, for encoding, decoding and features.
     pub model: &'a dyn Model,
     /// What was granted.
@@ -86,7 +88,7 @@ impl Target for HostTarget<'_> {
     }
 
     fn sample(&self, request: SampleRequest<'_>, out: ArrayViewMut4<'_, u8>) -> Result<()> {
-        self.service.sample(request, out)
+        self.samples_from.sample(request, out)
     }
 
     fn denoise(&self, batch: Batch<'_>, out: ArrayViewMut4<'_, f32>) -> Result<()> {

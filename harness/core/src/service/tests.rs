@@ -292,6 +292,7 @@ fn a_target_grants_what_was_declared_and_charges_it() {
     let service = Service::new(&FINE, &links, options(&FINE), &budget, &stop).unwrap();
     let target = |access| HostTarget {
         service: &service,
+        samples_from: &service,
         model: &FINE,
         access,
         budget: &budget,
@@ -355,6 +356,7 @@ fn gradients_pass_what_does_not_touch_them_and_cost_three_calls() {
         with_service(&FINE, links, 7, |service, budget| {
             let target = HostTarget {
                 service,
+                samples_from: service,
                 model: &FINE,
                 access,
                 budget,

@@ -208,7 +208,7 @@ fn read(reader: &mut Reader<'_>, document: &Arc<Document>) -> Option<Suite> {
     let name = name.and_then(|name| reader.name(name));
     let seed = root.get("seed").map(|node| reader.integer(node, 0));
     let sampler = root.get("sampler").map(|node| Sampler::read(reader, node));
-    let models = entries(reader, "models", root, ModelEntry::read);
+    let models = entries(reader, "models", root, one(ModelEntry::read));
     // Recipes bring their datasets.
     let recipes = models.iter().flatten();
     let recipes_alone = recipes
@@ -216,10 +216,10 @@ fn read(reader: &mut Reader<'_>, document: &Arc<Document>) -> Option<Suite> {
         .all(|model| matches!(model.source, ModelSource::Recipe(_)));
     let datasets = match recipes_alone && recipes.count() > 0 && root.get("datasets").is_none() {
         true => Some(Vec::new()),
-        false => entries(reader, "datasets", root, DatasetEntry::read),
+        false => entries(reader, "datasets", root, one(DatasetEntry::read)),
     };
     let mitigations = match root.get("mitigations") {
-        Some(_) => entries(reader, "mitigations", root, MitigationChain::read),
+        Some(_) => entries(reader, "mitigations", root, one(MitigationChain::read)),
         None => Some(vec![MitigationChain::none()]),
     };
     let attacks = entries(reader, "attacks", root, AttackEntry::read);
@@ -260,16 +260,22 @@ fn entries<'n, T: Labelled>(
     reader: &mut Reader<'_>,
     key: &str,
     root: &'n Node,
-    read: fn(&mut Reader<'_>, &Node) -> Option<T>,
+    read: impl Fn(&mut Reader<'_>, &Node) -> Option<Vec<T>>,
 ) -> Option<Vec<T>> {
     let list = reader.required(root, key)?;
     let mut entries: Vec<(usize, T, &'n Node)> = Vec::new();
     for (index, node) in reader.list(list)?.iter().enumerate() {
-        if let Some(entry) = read(reader, node) {
-            entries.push((index, entry, node));
-        }
+        let read = read(reader, node).into_iter().flatten();
+        entries.extend(read.map(|entry| (index, entry, node)));
     }
     Some(label_all(reader, key, entries))
+}
+
+/// A reader of nodes that are one entry each.
+fn one<T>(
+    read: fn(&mut Reader<'_>, &Node) -> Option<T>,
+) -> impl Fn(&mut Reader<'_>, &Node) -> Option<Vec<T>> {
+    move |reader, node| read(reader, node).map(|entry| vec![entry])
 }
 
 fn read_seeds(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<u64>> {

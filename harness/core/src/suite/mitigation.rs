@@ -101,7 +101,7 @@ fn read_links(reader: &mut Reader<'_>, node: &Node, items: &[Node]) -> Option<Ve
 impl MitigationUse {
     fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Self> {
         let expected = "a mitigation's id, a mapping with id, or a list of these";
-        let (id, options) = read_plugin(reader, node, expected)?;
+        let (id, options) = read_plugin(reader, node, expected, &[])?;
         if id == NONE {
             reader.problem(
                 node,

@@ -22,7 +22,7 @@ mod sampler;
 #[cfg(test)]
 mod tests;
 
-pub use attack::AttackEntry;
+pub use attack::{AttackEntry, SamplesFrom};
 pub(crate) use dataset::dataset_label;
 pub use dataset::{DatasetEntry, SplitOverride};
 pub use duration::{format_duration, parse_duration};

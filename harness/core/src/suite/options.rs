@@ -30,6 +30,14 @@ impl Options {
         self.to_value().to_string()
     }
 
+    /// The options with one more.
+    pub(super) fn with(&self, key: &str, value: &Value) -> Self {
+        let mut map = self.0.clone();
+        map.insert(key.to_owned(), value.clone());
+        map.sort_keys();
+        Self(map)
+    }
+
     /// Whether none were given; serde's `skip_serializing_if` asks.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

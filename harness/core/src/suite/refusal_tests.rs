@@ -102,6 +102,27 @@ fn wrong_types() {
          1:46: attacks[0].options: expected a key that is text, got the integer 2; quote it"
     );
     assert_eq!(
+        refused("attacks: [ { id: x, candidates: 0, samples_from: twin } ]"),
+        "1:33: attacks[0].candidates: expected an integer of at least 1, got the integer 0"
+    );
+    assert_eq!(
+        refused("attacks: [ { id: x, samples_from: twin } ]"),
+        "1:35: attacks[0].samples_from: expected `counterpart`, got the text \"twin\""
+    );
+    assert_eq!(
+        refused("attacks: [ { id: x, sweep: { a: 1 } } ]"),
+        "1:33: attacks[0].sweep.a: expected a list of the values that the option takes in turn, got \
+         the integer 1"
+    );
+    assert_eq!(
+        refused("attacks: [ { id: x, sweep: {} } ]"),
+        "1:28: attacks[0].sweep: expected an option with its values, got none; remove it"
+    );
+    assert_eq!(
+        refused("attacks: [ { id: x, options: { a: 1 }, sweep: { a: [1] } } ]"),
+        "1:52: attacks[0].sweep.a: `a` stands in options as well; remove one"
+    );
+    assert_eq!(
         refused("limits: { cell_timeout: 600 }"),
         "1:25: limits.cell_timeout: expected a duration above zero such as 90s, 10m or 1h30m, got the \
          integer 600"

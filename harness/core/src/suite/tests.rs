@@ -209,6 +209,31 @@ fn labels_show_options_only_where_they_must() {
 }
 
 #[test]
+fn a_sweep_is_an_entry_a_value_and_prints_as_these() {
+    let swept = with(
+        "attacks: [ { id: side, options: { tau: 0.5 }, sweep: { lambda: [5, 0.0], k: [2] }, \
+         candidates: 64, samples_from: counterpart }, random ]",
+    );
+    let written = with(
+        "attacks: [ { id: side, options: { k: 2, lambda: 5, tau: 0.5 }, candidates: 64, samples_from: \
+         counterpart }, { id: side, options: { k: 2, lambda: 0, tau: 0.5 }, candidates: 64, \
+         samples_from: counterpart }, random ]",
+    );
+    let suite = parse(&swept).unwrap();
+    assert_eq!(
+        suite.resolved().labels.attacks,
+        [
+            "side{k=2,lambda=5,tau=0.5,candidates=64,samples_from=counterpart}",
+            "side{k=2,lambda=0,tau=0.5,candidates=64,samples_from=counterpart}",
+            "random",
+        ]
+    );
+    assert_eq!(suite.digest(), parse(&written).unwrap().digest());
+    assert_eq!(suite.attacks[0].candidates, Some(64));
+    assert_eq!(suite.attacks[0].samples_from, Some(SamplesFrom::Counterpart));
+}
+
+#[test]
 fn long_labels_become_digests() {
     let long = "y".repeat(90);
     let labels = labels_of(&format!(
