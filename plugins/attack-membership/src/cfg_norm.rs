@@ -6,7 +6,10 @@
 //! of its steps 100, 300, 500, 700 and 900.
 //!
 //! It tells prompts that give one image from prompts that do not: a class of many images is no such
-//! prompt, and where sigma is small and the model has memorized, both predictions are the same.
+//! prompt, and where sigma is small and the model has memorized, both predictions are the same. So it
+//! ranks members of a class-conditional model last: of `fm16-n128-classes` in the zoo (128 members,
+//! 1,000 holdout, 2 draws) AUC is 0.155 [0.129, 0.180], at sigma 8.35 alone (1 draw) 0.454 [0.400,
+//! 0.508], and chance on its clean twin. The sign stays the paper's.
 
 use eidetic_sdk::Result;
 
