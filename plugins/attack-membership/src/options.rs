@@ -37,7 +37,7 @@ pub enum Method {
     Sharpness,
     /// Norm of what a class changes in the noise prediction (Wen et al. 2024). Sigma 0.344, 0.833,
     /// 1.618, 3.334, 8.347; `draws (1 + classes)` calls a level, `2 draws` where `class` is given.
-    /// Made for prompts of one image each: where a class has many, members may score below others.
+    /// Made for prompts: what is memorized so well that it is known without its class scores low.
     CfgNorm,
     /// By how much a class lowers the loss (Zhai et al. 2024, CLiD), with the loss. Sigma 1.592;
     /// calls as `cfg-norm`.
