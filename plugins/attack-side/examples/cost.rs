@@ -5,7 +5,7 @@
 //! ```
 //!
 //! MODEL is the ONNX file of a denoiser, `sample` and `sigma` to D(x; sigma) in pixel space; OPTIONS
-//! is the JSON of the attack's options; `lambda` is set here. Time is the wall clock from the
+//! is the JSON of the attack's options, `lambda` that of the guided runs. Time is the wall clock from the
 //! first call of the denoiser on, which is where guided sampling begins, to the end of the attack;
 //! processor time is all threads' over the same. Synthetic samples (drawn once for all runs) and
 //! training come before.

@@ -35,7 +35,11 @@ pub struct Options {
     #[schemars(range(min = 1))]
     pub clusters: u64,
     /// A cluster is kept from this mean cosine to its centre on. Absent: the paper's 0.5 with an
-    /// embedder; 0.97 with pixels, which is this crate's.
+    /// embedder; 0.97 with pixels, which is this crate's own choice: clothes of one kind are so alike
+    /// that 0.5 drops nothing. It is of one network, on 128 images of 16 x 16 whose members were
+    /// known: of 51 clusters 51 reached 0.9, 30 reached 0.97 and 5 reached 0.99. The share of copies
+    /// among 256 samples at lambda 5 was 0.508 at a tau of 0.95, 0.488 at 0.97 and 0.512 at 0.985,
+    /// each give or take 0.06: between those it matters little.
     #[schemars(range(min = -1.0, max = 1.0))]
     pub tau: Option<f64>,
     /// A cluster or class is kept from so many samples on.
@@ -76,8 +80,8 @@ impl Default for Options {
 }
 
 /// The time-dependent classifier. The paper's is ResNet-34, channels `[64, 128, 256, 512]` and
-/// blocks `[3, 4, 6, 3]`, at a learning rate of 1e-4; the default is small enough that guidance
-/// costs little beside a small U-Net, and is taught in seconds.
+/// blocks `[3, 4, 6, 3]`, `patch` 1, at a learning rate of 1e-4; the default is small enough that
+/// guidance costs little beside a small U-Net, and is taught in seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Classifier {
