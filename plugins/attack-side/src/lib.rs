@@ -45,9 +45,10 @@
 //! loader, the library is the one that `ORT_DYLIB_PATH` names, else it is looked for as the harness
 //! does, without fetching one.
 //!
-//! Guided sampling with the default classifier took 1.10 times the processor time of plain sampling
-//! on a U-Net of 0.32 M weights at 16 x 16 with one thread, and 1.15 with two (128 samples, medians
-//! of 5 and 3 runs each in turn, on a busy machine; with `patch` 1, 1.29):
+//! Guided sampling with the default classifier took 1.15 times as long as the model's calls in it
+//! alone on a U-Net of 0.32 M weights at 16 x 16 with one thread, and 1.20 with two (128 samples,
+//! medians of 5 and of 3 runs on a busy machine; 1.30 with `patch` 1). Against plain sampling, run
+//! in turn, it took 1.07 to 1.10 times the processor time with one thread, and 1.15 with two:
 //!
 //! ```text
 //! cargo run --release -p eidetic-attack-side --example cost -- benchmarks/models/fm16-n128/unet/model.onnx 1 5
