@@ -2,11 +2,8 @@
 
 use std::collections::HashMap;
 
-use rayon::prelude::*;
-
-use crate::images::{squared_limit, squared_within};
-use crate::sketch::{self, Sketch};
-use crate::{Error, Images};
+use crate::images::squared_limit;
+use crate::{Error, Images, Index};
 
 /// A partition of images into groups of duplicates. A group is named by its lowest member, which
 /// is its representative.
@@ -92,27 +89,8 @@ pub fn duplicate_groups(images: Images<'_>, threshold_l2: f64) -> Result<Groups,
             got: threshold_l2,
         });
     };
-    let mut pairs = pairs_within(images, limit);
-    pairs.par_sort_unstable();
+    let pairs = Index::for_queries(images, images.len()).pairs_within(limit);
     Ok(complete_linkage(images.len(), &pairs))
-}
-
-/// Every pair i < j at most `limit` apart, as (squared distance, i, j).
-fn pairs_within(images: Images<'_>, limit: u64) -> Vec<(u64, u32, u32)> {
-    let sketch = Sketch::new(images);
-    (0..images.len())
-        .into_par_iter()
-        .flat_map_iter(|i| {
-            let (sketch, row, sums) = (&sketch, images.row(i), sketch.row(i));
-            (i + 1..images.len()).filter_map(move |j| {
-                if sketch::rules_out(sums, sketch.row(j), limit) {
-                    return None;
-                }
-                let squared = squared_within(row, images.row(j), limit)?;
-                Some((squared, i as u32, j as u32))
-            })
-        })
-        .collect()
 }
 
 /// Walks the pairs from the closest on and counts those between each two clusters. When the last

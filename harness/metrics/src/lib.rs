@@ -5,7 +5,8 @@
 //!
 //! | question | answer |
 //! | --- | --- |
-//! | which training images are nearest? | [`nearest`], [`nearest_others`], [`nearest_excluding`] |
+//! | which training images are nearest? | [`Index`], prepared once; [`nearest`], [`nearest_others`], [`nearest_excluding`] |
+//! | by the furthest tile, by embeddings? | [`TiledIndex`], [`EmbeddingIndex`] |
 //! | which images are duplicates? | [`duplicate_groups`] |
 //! | was this image extracted? | [`extraction_scores`]: l2, nn_ratio, nl2 |
 //! | how much of the set was? | [`memorized`], [`unique_extracted`], [`ams`], [`Ums`], [`ums_l2`], [`ums_scaled_l2`] |
@@ -43,20 +44,25 @@
 mod bands;
 mod bootstrap;
 mod duplicates;
+mod embeddings;
 mod error;
 mod excess;
 mod extraction;
 mod images;
+mod index;
 mod interval;
 mod measured;
 mod neighbours;
 mod roc;
+mod search;
 mod sketch;
 mod summary;
+mod tiled;
 
 pub use bands::{Band, Distinct, Scales, Ums, ams, ums_l2, ums_scaled_l2};
 pub use bootstrap::Bootstrap;
 pub use duplicates::{Groups, duplicate_groups};
+pub use embeddings::{EmbeddingIndex, Embeddings, Similar, cosine};
 pub use error::Error;
 pub use excess::excess;
 pub use extraction::{
@@ -64,8 +70,10 @@ pub use extraction::{
     extraction_scores, is_memorized, memorized, nl2, nl2_scales, nn_ratio, unique_extracted,
 };
 pub use images::{Images, l2, squared_distance};
+pub use index::Index;
 pub use interval::{CONFIDENCE, Proportion, student_t};
 pub use measured::{Estimate, Measured, Reason};
 pub use neighbours::{Neighbours, nearest, nearest_excluding, nearest_others};
 pub use roc::{MIN_FALSE_POSITIVES, OperatingPoint, Roc};
 pub use summary::{Histogram, percentile, percentiles};
+pub use tiled::{TiledIndex, Tiling};

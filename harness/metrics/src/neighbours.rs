@@ -1,15 +1,7 @@
-//! Exact nearest neighbours by l2, in blocks.
+//! Exact nearest neighbours by l2.
 
-use rayon::prelude::*;
-
-use crate::images::{l2, squared_within};
-use crate::sketch::{self, Sketch};
-use crate::{Error, Images};
-
-/// Queries that one task holds against a block of references.
-const QUERY_BLOCK: usize = 16;
-/// Bytes of a block of references: it stays in the second-level cache while the queries pass.
-const REFERENCE_BYTES: usize = 128 * 1024;
+use crate::images::l2;
+use crate::{Error, Images, Index};
 
 /// The `k` nearest reference images of each query, nearest first, equal distances by the lower
 /// index.
@@ -22,6 +14,23 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
+    /// None yet of `queries`.
+    pub(crate) fn empty(k: usize, queries: usize, dim: usize) -> Self {
+        Self {
+            k,
+            dim,
+            index: Vec::with_capacity(queries * k),
+            squared: Vec::with_capacity(queries * k),
+        }
+    }
+
+    /// The next query's, all `k` as (squared distance, index).
+    pub(crate) fn push(&mut self, nearest: &[(u64, u32)]) {
+        self.index.extend(nearest.iter().map(|&(_, index)| index));
+        self.squared
+            .extend(nearest.iter().map(|&(squared, _)| squared));
+    }
+
     /// Neighbours a query.
     pub fn k(&self) -> usize {
         self.k
@@ -67,8 +76,8 @@ impl Neighbours {
 /// Finds the `k` nearest of `reference` for each of `queries`, exactly. No query gives no
 /// neighbours.
 ///
-/// Beyond the result it holds the references' piecewise sums (a sixteenth of their size) and
-/// nothing that grows with the number of queries.
+/// For more than one search of the same references, make an [`Index`] once. This makes one where it
+/// pays for these queries, and holds what that does beyond the result.
 ///
 /// ```
 /// use eidetic_metrics::{Images, nearest};
@@ -84,7 +93,7 @@ impl Neighbours {
 /// # Errors
 /// `k` is 0 or exceeds the references, or the two sets differ in dimension.
 pub fn nearest(queries: Images<'_>, reference: Images<'_>, k: usize) -> Result<Neighbours, Error> {
-    search(queries, reference, k, None)
+    Index::for_queries(reference, queries.len()).nearest(queries, k)
 }
 
 /// As [`nearest`], where query `i` never matches reference `excluded[i]`: a training image's
@@ -99,25 +108,7 @@ pub fn nearest_excluding(
     k: usize,
     excluded: &[u32],
 ) -> Result<Neighbours, Error> {
-    if excluded.len() != queries.len() {
-        let (expected, got) = (queries.len(), excluded.len());
-        return Err(Error::Length {
-            what: "excluded indices",
-            expected,
-            got,
-        });
-    }
-    let bound = reference.len();
-    if let Some(index) = excluded.iter().position(|&row| row as usize >= bound) {
-        let got = u64::from(excluded[index]);
-        return Err(Error::OutOfRange {
-            what: "excluded indices",
-            index,
-            got,
-            bound,
-        });
-    }
-    search(queries, reference, k, Some(excluded))
+    Index::for_queries(reference, queries.len()).nearest_excluding(queries, k, excluded)
 }
 
 /// The `k` nearest other images of each image of one set.
@@ -125,8 +116,7 @@ pub fn nearest_excluding(
 /// # Errors
 /// `k` is 0, or there are not more than `k` images.
 pub fn nearest_others(images: Images<'_>, k: usize) -> Result<Neighbours, Error> {
-    let own: Vec<u32> = (0..images.len() as u32).collect();
-    nearest_excluding(images, images, k, &own)
+    Index::for_queries(images, images.len()).nearest_others(k)
 }
 
 pub(crate) fn same_dim(queries: Images<'_>, reference: Images<'_>) -> Result<(), Error> {
@@ -140,85 +130,36 @@ pub(crate) fn same_dim(queries: Images<'_>, reference: Images<'_>) -> Result<(),
     }
 }
 
-fn search(
-    queries: Images<'_>,
-    reference: Images<'_>,
+/// The reference that each query may not match, once it is known that `k` others remain.
+pub(crate) fn checked_excluded(
     k: usize,
+    queries: usize,
+    references: usize,
     excluded: Option<&[u32]>,
-) -> Result<Neighbours, Error> {
-    same_dim(queries, reference)?;
+) -> Result<impl Fn(u32) -> Option<u32> + Copy + Sync, Error> {
+    if let Some(excluded) = excluded {
+        if excluded.len() != queries {
+            return Err(Error::Length {
+                what: "excluded indices",
+                expected: queries,
+                got: excluded.len(),
+            });
+        }
+        if let Some(index) = excluded.iter().position(|&row| row as usize >= references) {
+            return Err(Error::OutOfRange {
+                what: "excluded indices",
+                index,
+                got: u64::from(excluded[index]),
+                bound: references,
+            });
+        }
+    }
     if k == 0 {
         return Err(Error::ZeroNeighbours);
     }
-    let references = reference
-        .len()
-        .saturating_sub(usize::from(excluded.is_some()));
+    let references = references.saturating_sub(usize::from(excluded.is_some()));
     if references < k {
         return Err(Error::TooFewReferences { k, references });
     }
-    let dim = queries.dim();
-    let sketch = Sketch::new(reference);
-    let mut index = vec![u32::MAX; queries.len() * k];
-    let mut squared = vec![u64::MAX; queries.len() * k];
-    index
-        .par_chunks_mut(QUERY_BLOCK * k)
-        .zip(squared.par_chunks_mut(QUERY_BLOCK * k))
-        .enumerate()
-        .for_each(|(block, (index, squared))| {
-            let first = block * QUERY_BLOCK;
-            let count = index.len() / k;
-            let sums: Vec<_> = (first..first + count)
-                .map(|i| sketch::sums(queries.row(i)))
-                .collect();
-            let rows = (REFERENCE_BYTES / dim).max(1);
-            for start in (0..reference.len()).step_by(rows) {
-                let end = (start + rows).min(reference.len());
-                for q in 0..count {
-                    let mut best = Best {
-                        index: &mut index[q * k..(q + 1) * k],
-                        squared: &mut squared[q * k..(q + 1) * k],
-                    };
-                    let query = queries.row(first + q);
-                    let skip = excluded.map_or(usize::MAX, |e| e[first + q] as usize);
-                    for r in (start..end).filter(|&r| r != skip) {
-                        // Ascending indices: an equal distance later never displaces.
-                        let Some(limit) = best.worst().checked_sub(1) else {
-                            break;
-                        };
-                        if sketch::rules_out(&sums[q], sketch.row(r), limit) {
-                            continue;
-                        }
-                        if let Some(distance) = squared_within(query, reference.row(r), limit) {
-                            best.insert(r as u32, distance);
-                        }
-                    }
-                }
-            }
-        });
-    Ok(Neighbours {
-        k,
-        dim,
-        index,
-        squared,
-    })
-}
-
-/// The best so far of one query, ascending; unfilled places hold `u64::MAX`.
-struct Best<'a> {
-    index: &'a mut [u32],
-    squared: &'a mut [u64],
-}
-
-impl Best<'_> {
-    fn worst(&self) -> u64 {
-        self.squared[self.squared.len() - 1]
-    }
-
-    fn insert(&mut self, index: u32, squared: u64) {
-        let place = self.squared.partition_point(|&other| other <= squared);
-        self.squared[place..].rotate_right(1);
-        self.index[place..].rotate_right(1);
-        self.squared[place] = squared;
-        self.index[place] = index;
-    }
+    Ok(move |query: u32| excluded.map(|excluded| excluded[query as usize]))
 }
