@@ -80,6 +80,59 @@ impl Bootstrap {
         n: usize,
         statistic: impl Fn(&[u32]) -> f64 + Sync,
     ) -> Result<Measured<Estimate>, Error> {
+        self.check()?;
+        let bound = u32::try_from(n).map_err(|_| Error::TooManyImages { images: n })?;
+        if let Measured::Missing(reason) = Reason::unless_enough("values to resample", 2, n) {
+            return Ok(Measured::Missing(reason));
+        }
+        let value = statistic(&(0..bound).collect::<Vec<_>>());
+        refuse_non_finite("statistic on the sample itself", &[value])?;
+        let [(low, high)] = self.intervals(Vec::new, |draw, rng| {
+            draw.clear();
+            draw.extend((0..bound).map(|_| below(rng, bound)));
+            [statistic(draw)]
+        })?;
+        Ok(Measured::Value(Estimate { value, low, high }))
+    }
+
+    /// The 95 % intervals of several statistics of one resample, which `of_resample` draws from
+    /// the generator that it is given; `scratch` is what it may reuse.
+    pub(crate) fn intervals<const K: usize, S>(
+        &self,
+        scratch: impl Fn() -> S + Sync + Send,
+        of_resample: impl Fn(&mut S, &mut ChaCha8Rng) -> [f64; K] + Sync,
+    ) -> Result<[(f64, f64); K], Error> {
+        self.check()?;
+        let resamples: Vec<[f64; K]> = (0..self.resamples)
+            .into_par_iter()
+            .map_init(scratch, |scratch, resample| {
+                of_resample(scratch, &mut self.rng(resample))
+            })
+            .collect();
+        let tail = 100.0 * (1.0 - CONFIDENCE) / 2.0;
+        let mut intervals = [(0.0, 0.0); K];
+        for (k, interval) in intervals.iter_mut().enumerate() {
+            let values: Vec<f64> = resamples.iter().map(|of| of[k]).collect();
+            refuse_non_finite("statistics over the resamples", &values)?;
+            let values = sorted(values);
+            *interval = (
+                interpolate(&values, tail),
+                interpolate(&values, 100.0 - tail),
+            );
+        }
+        Ok(intervals)
+    }
+
+    /// The generator of one resample: its own stream.
+    pub(crate) fn rng(&self, resample: u32) -> ChaCha8Rng {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&self.seed.to_le_bytes());
+        let mut rng = ChaCha8Rng::from_seed(key);
+        rng.set_stream(u64::from(resample));
+        rng
+    }
+
+    fn check(&self) -> Result<(), Error> {
         if self.resamples == 0 {
             return Err(Error::Parameter {
                 name: "resamples",
@@ -87,39 +140,14 @@ impl Bootstrap {
                 got: 0.0,
             });
         }
-        let bound = u32::try_from(n).map_err(|_| Error::TooManyImages { images: n })?;
-        if let Measured::Missing(reason) = Reason::unless_enough("values to resample", 2, n) {
-            return Ok(Measured::Missing(reason));
-        }
-        let value = statistic(&(0..bound).collect::<Vec<_>>());
-        refuse_non_finite("statistic on the sample itself", &[value])?;
-        let values: Vec<f64> = (0..self.resamples)
-            .into_par_iter()
-            .map_init(Vec::new, |draw, resample| {
-                self.draw(bound, resample, draw);
-                statistic(draw)
-            })
-            .collect();
-        refuse_non_finite("statistics over the resamples", &values)?;
-        let values = sorted(values);
-        let tail = 100.0 * (1.0 - CONFIDENCE) / 2.0;
-        let (low, high) = (
-            interpolate(&values, tail),
-            interpolate(&values, 100.0 - tail),
-        );
-        Ok(Measured::Value(Estimate { value, low, high }))
+        Ok(())
     }
+}
 
-    fn draw(&self, n: u32, resample: u32, indices: &mut Vec<u32>) {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&self.seed.to_le_bytes());
-        let mut rng = ChaCha8Rng::from_seed(key);
-        rng.set_stream(u64::from(resample));
-        indices.clear();
-        // The high word of a product of 64 and 32 bits: uniform to within 2^-32, and the same
-        // whatever a future random_range does.
-        indices.extend((0..n).map(|_| ((u128::from(rng.next_u64()) * u128::from(n)) >> 64) as u32));
-    }
+/// Uniform below `n`: the high word of a product of 64 and 32 bits, even to within 2^-32, and the
+/// same whatever a future random_range does.
+pub(crate) fn below(rng: &mut ChaCha8Rng, n: u32) -> u32 {
+    ((u128::from(rng.next_u64()) * u128::from(n)) >> 64) as u32
 }
 
 #[cfg(test)]
@@ -131,9 +159,8 @@ mod tests {
     #[test]
     fn draws_differ_by_resample_and_seed_and_cover_all() {
         let draw = |seed, resample| {
-            let mut indices = Vec::new();
-            Bootstrap::new(seed).draw(50, resample, &mut indices);
-            indices
+            let mut rng = Bootstrap::new(seed).rng(resample);
+            (0..50).map(|_| below(&mut rng, 50)).collect::<Vec<_>>()
         };
         assert_eq!(draw(1, 1), draw(1, 1));
         assert_ne!(draw(1, 1), draw(1, 2));

@@ -89,6 +89,17 @@ pub enum Error {
         /// The first edge at fault.
         index: usize,
     },
+    /// Duplicates on both sides of a line that no group may cross.
+    #[error(
+        "expected each group of duplicates in one half, and of members or of non-members alone, \
+         got group {group} in two at index {index}"
+    )]
+    GroupAcross {
+        /// The group.
+        group: u32,
+        /// Where it was met on another side.
+        index: usize,
+    },
     /// More successes than trials.
     #[error("expected at most as many hits as trials, got {hits} of {trials}")]
     Proportion {

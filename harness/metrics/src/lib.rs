@@ -11,8 +11,10 @@
 //! | was this image extracted? | [`extraction_scores`]: l2, nn_ratio, nl2 |
 //! | how much of the set was? | [`memorized`], [`unique_extracted`], [`ams`], [`Ums`], [`ums_l2`], [`ums_scaled_l2`] |
 //! | how are scores spread? | [`percentiles`], [`Histogram`] |
-//! | can members be told apart? | [`Roc`]: AUC, TPR at FPR <= x |
-//! | is that more than chance? | [`excess`] over the control of the same findings |
+//! | can members be told apart? | [`Roc`]: the curve; [`Candidates`]: AUC, TPR at FPR <= x, success rate |
+//! | without any model? | [`blind_auc`] |
+//! | is that more than chance? | [`excess`] over the control of the same findings, [`difference`] of other images |
+//! | how alike are two images? | [`l2`], [`centred_cosine`] |
 //! | how sure is that? | [`Proportion`], [`Bootstrap`], [`student_t`]: 95 % intervals |
 //!
 //! A figure is either an [`Error`] (the input is wrong), [`Measured::Missing`] (the input is
@@ -42,7 +44,12 @@
 //! ```
 
 mod bands;
+mod blind;
 mod bootstrap;
+mod calibrated;
+mod candidates;
+mod correlation;
+mod difference;
 mod duplicates;
 mod embeddings;
 mod error;
@@ -56,11 +63,17 @@ mod neighbours;
 mod roc;
 mod search;
 mod sketch;
+mod strata;
 mod summary;
 mod tiled;
 
 pub use bands::{Band, Distinct, Scales, Ums, ams, ums_l2, ums_scaled_l2};
+pub use blind::blind_auc;
 pub use bootstrap::Bootstrap;
+pub use calibrated::{MIN_FALSE_POSITIVES, RealisedRates};
+pub use candidates::Candidates;
+pub use correlation::centred_cosine;
+pub use difference::difference;
 pub use duplicates::{Groups, duplicate_groups};
 pub use embeddings::{EmbeddingIndex, Embeddings, Similar, cosine};
 pub use error::Error;
@@ -74,6 +87,6 @@ pub use index::Index;
 pub use interval::{CONFIDENCE, Proportion, student_t};
 pub use measured::{Estimate, Measured, Reason};
 pub use neighbours::{Neighbours, nearest, nearest_excluding, nearest_others};
-pub use roc::{MIN_FALSE_POSITIVES, OperatingPoint, Roc};
+pub use roc::{OperatingPoint, Roc};
 pub use summary::{Histogram, percentile, percentiles};
 pub use tiled::{TiledIndex, Tiling};

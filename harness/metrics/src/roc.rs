@@ -1,12 +1,8 @@
-//! Membership inference: the ROC curve, its area and its low-false-positive end.
+//! Membership inference: the ROC curve and its area.
 
 use crate::error::refuse_non_finite;
 use crate::interval::Z;
 use crate::{Error, Estimate, Measured, Proportion, Reason};
-
-/// False positives expected at the bound below which TPR at FPR <= x is not quoted: 1,000
-/// non-members for 1 %, 10,000 for 0.1 %.
-pub const MIN_FALSE_POSITIVES: f64 = 10.0;
 
 /// A threshold and what it does: an image is called a member where its score is at least
 /// `threshold`.
@@ -22,13 +18,15 @@ pub struct OperatingPoint {
 
 /// The scores of members and non-members, higher meaning more likely a member.
 ///
+/// The curve is what was seen on these very scores. What a threshold is worth has to be judged on
+/// others than it was chosen on: see [`Candidates`](crate::Candidates).
+///
 /// ```
 /// use eidetic_metrics::Roc;
 ///
 /// let roc = Roc::new(&[0.9, 0.8, 0.3], &[0.5, 0.3])?.value().unwrap();
 /// assert_eq!(roc.area(), (2.0 + 2.0 + 0.5) / 6.0);
 /// assert_eq!(roc.points().len(), 5);
-/// assert!(roc.tpr_at_fpr(0.01)?.reason().is_some());
 /// # Ok::<(), eidetic_metrics::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
@@ -104,56 +102,6 @@ impl Roc {
             .into_iter()
             .map(|threshold| self.at(threshold))
             .collect()
-    }
-
-    /// The rates at a threshold that was chosen elsewhere, on a calibration split say.
-    ///
-    /// # Errors
-    /// The threshold is NaN.
-    pub fn rates_at(&self, threshold: f64) -> Result<OperatingPoint, Error> {
-        if threshold.is_nan() {
-            let expected = "a number";
-            return Err(Error::Parameter {
-                name: "threshold",
-                expected,
-                got: threshold,
-            });
-        }
-        Ok(self.at(threshold))
-    }
-
-    /// TPR at FPR <= `max_fpr`: the maximum TPR over thresholds whose FPR does not exceed it,
-    /// and of these the highest threshold. Missing with fewer than [`MIN_FALSE_POSITIVES`] /
-    /// `max_fpr` non-members.
-    ///
-    /// The threshold is the best in hindsight; to report an attack, take it from a calibration
-    /// split and apply it to a disjoint one by [`Roc::rates_at`].
-    ///
-    /// # Errors
-    /// `max_fpr` is not in (0, 1].
-    pub fn tpr_at_fpr(&self, max_fpr: f64) -> Result<Measured<OperatingPoint>, Error> {
-        if !(max_fpr > 0.0 && max_fpr <= 1.0) {
-            let expected = "above 0 and at most 1";
-            return Err(Error::Parameter {
-                name: "max_fpr",
-                expected,
-                got: max_fpr,
-            });
-        }
-        let needed = (MIN_FALSE_POSITIVES / max_fpr).ceil() as usize;
-        let n = self.non_members.len();
-        Ok(Reason::unless_enough("non-members", needed, n).map(|()| {
-            let mut best = self.at(f64::INFINITY);
-            for point in self.points() {
-                if point.fpr.hits() as f64 / n as f64 > max_fpr {
-                    break;
-                }
-                if point.tpr.hits() > best.tpr.hits() {
-                    best = point;
-                }
-            }
-            best
-        }))
     }
 
     fn at(&self, threshold: f64) -> OperatingPoint {
@@ -264,61 +212,6 @@ mod tests {
             few("non-members", 0)
         );
         assert!(roc(&[1.0], &[0.0, 1.0]).auc().reason().is_some());
-        let many: Vec<f64> = (0..999).map(f64::from).collect();
-        let reason = roc(&[1.0], &many).tpr_at_fpr(0.01).unwrap().reason();
-        assert_eq!(
-            reason,
-            Some(Reason::TooFew {
-                what: "non-members",
-                needed: 1000,
-                got: 999
-            })
-        );
-        let many: Vec<f64> = (0..1000).map(f64::from).collect();
-        assert!(
-            roc(&[1.0], &many)
-                .tpr_at_fpr(0.01)
-                .unwrap()
-                .reason()
-                .is_none()
-        );
-        assert!(
-            roc(&[1.0], &many)
-                .tpr_at_fpr(0.001)
-                .unwrap()
-                .reason()
-                .is_some()
-        );
-    }
-
-    #[test]
-    fn tpr_at_fpr_takes_ties_whole() {
-        // Non-members 0..1000. At threshold 990 ten are called members, 1 %; the members that
-        // share the score 989 with the eleventh are out.
-        let non_members: Vec<f64> = (0..1000).map(f64::from).collect();
-        let mut members = vec![2000.0, 990.0, 989.5];
-        members.extend([989.0; 5]);
-        let point = roc(&members, &non_members)
-            .tpr_at_fpr(0.01)
-            .unwrap()
-            .value()
-            .unwrap();
-        assert_eq!((point.tpr.hits(), point.tpr.trials()), (3, 8));
-        assert_eq!((point.fpr.hits(), point.threshold), (10, 989.5));
-        let nothing = roc(&[-1.0], &non_members)
-            .tpr_at_fpr(0.01)
-            .unwrap()
-            .value()
-            .unwrap();
-        assert_eq!((nothing.tpr.hits(), nothing.threshold), (0, f64::INFINITY));
-    }
-
-    #[test]
-    fn a_threshold_from_elsewhere() {
-        let roc = roc(&[0.2, 0.6], &[0.1, 0.4, 0.6]);
-        let point = roc.rates_at(0.5).unwrap();
-        assert_eq!((point.tpr.hits(), point.fpr.hits()), (1, 1));
-        assert!(roc.rates_at(f64::NAN).is_err());
     }
 
     #[test]
@@ -332,8 +225,5 @@ mod tests {
                 ..
             }
         ));
-        for max_fpr in [0.0, -0.1, 1.1, f64::NAN] {
-            assert!(roc(&[1.0], &[0.0]).tpr_at_fpr(max_fpr).is_err());
-        }
     }
 }

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use eidetic_metrics::{
-    Band, Bootstrap, Images, Proportion, Roc, Scales, Ums, ams, duplicate_groups, excess,
-    extraction_scores, l2, nearest, nearest_others, percentiles, squared_distance, student_t,
-    ums_l2, ums_scaled_l2,
+    Band, Bootstrap, Candidates, Images, Proportion, Roc, Scales, Ums, ams, duplicate_groups,
+    excess, extraction_scores, l2, nearest, nearest_others, percentiles, squared_distance,
+    student_t, ums_l2, ums_scaled_l2,
 };
 use proptest::prelude::*;
 
@@ -234,6 +234,19 @@ proptest! {
     }
 
     #[test]
+    fn calibrated_rates_ignore_the_thread_count(values in scores(), seed in any::<u64>()) {
+        let n = values.len().max(12);
+        let scores: Vec<f64> = (0..n).map(|i| values[i % values.len()] + (i % 3) as f64).collect();
+        let member: Vec<bool> = (0..n).map(|i| i.is_multiple_of(3)).collect();
+        let half: Vec<bool> = (0..n).map(|i| i.is_multiple_of(2)).collect();
+        let group: Vec<u32> = (0..n as u32).collect();
+        let candidates = Candidates::new(&scores, &member, &group).unwrap();
+        let bootstrap = Bootstrap { resamples: 64, seed };
+        let run = || candidates.asr(&half, &bootstrap).unwrap();
+        prop_assert_eq!(with_threads(1, run), with_threads(3, run));
+    }
+
+    #[test]
     fn bootstrap_ignores_the_thread_count(values in scores(), seed in any::<u64>()) {
         let bootstrap = Bootstrap { resamples: 64, seed };
         let run = || (bootstrap.mean(&values).unwrap(), bootstrap.percentile(&values, 95.0).unwrap());
@@ -350,5 +363,70 @@ fn simulated_intervals_cover_as_they_say() {
             (0.90..=0.99).contains(&share),
             "the {name} interval covers {share}"
         );
+    }
+}
+
+/// The lowest score of a member on one half, of those above which a twentieth of the non-members
+/// of that half lie at most.
+fn calibrating(scores: &[f64], member: &[bool], half: impl Fn(usize) -> bool) -> f64 {
+    let of = |wanted: bool| -> Vec<f64> {
+        (0..scores.len())
+            .filter(|&i| half(i) && member[i] == wanted)
+            .map(|i| scores[i])
+            .collect()
+    };
+    let others = of(false);
+    let fits = |t: f64| 20 * others.iter().filter(|&&score| score >= t).count() <= others.len();
+    of(true)
+        .into_iter()
+        .filter(|&t| fits(t))
+        .fold(f64::INFINITY, f64::min)
+}
+
+#[test]
+fn calibrated_intervals_cover_as_they_say() {
+    // Scores of non-members uniform in [0, 1), of members the square root of such: TPR at the
+    // threshold t is 1 - t^2, FPR 1 - t. At FPR 1/20, TPR is 1 - 0.95^2; the best threshold by
+    // balanced accuracy is 1/2, which gives 5/8. The FPR that is realised is that of the very
+    // thresholds. Every non-member is there twice.
+    const RUNS: u64 = 250;
+    let (mut of_tpr, mut of_fpr, mut of_asr, mut of_auc) = (0, 0, 0, 0);
+    for run in 0..RUNS {
+        let drawn = uniform(run + 10_000, 400);
+        let mut scores: Vec<f64> = drawn[..200].iter().map(|u| u.sqrt()).collect();
+        scores.extend(drawn[200..].iter().flat_map(|&u| [u, u]));
+        let member: Vec<bool> = (0..600).map(|i| i < 200).collect();
+        let group: Vec<u32> = (0..200).chain((200..400).flat_map(|i| [i, i])).collect();
+        let half: Vec<bool> = group.iter().map(|group| group.is_multiple_of(2)).collect();
+        let candidates = Candidates::new(&scores, &member, &group).unwrap();
+        let bootstrap = Bootstrap {
+            resamples: 300,
+            seed: run,
+        };
+        let covers =
+            |of: eidetic_metrics::Estimate, truth| u64::from(of.low <= truth && truth <= of.high);
+        let rates = candidates.tpr_at_fpr(&half, 0.05, &bootstrap).unwrap();
+        let rates = rates.value().unwrap();
+        of_tpr += covers(rates.tpr, 1.0 - 0.95 * 0.95);
+        let realised = [true, false].map(|of| {
+            let threshold = calibrating(&scores, &member, |i| half[i] == of);
+            1.0 - threshold.min(1.0)
+        });
+        of_fpr += covers(rates.fpr, (realised[0] + realised[1]) / 2.0);
+        let asr = candidates.asr(&half, &bootstrap).unwrap();
+        of_asr += covers(asr.value().unwrap(), 0.625);
+        // P(sqrt(u) > v) = E sqrt(u).
+        let auc = candidates.auc(&bootstrap).unwrap();
+        of_auc += covers(auc.value().unwrap(), 2.0 / 3.0);
+    }
+    let all = [
+        ("TPR", of_tpr),
+        ("FPR", of_fpr),
+        ("success rate", of_asr),
+        ("AUC", of_auc),
+    ];
+    let shares = all.map(|(name, covered)| (name, covered as f64 / RUNS as f64));
+    for (_, share) in shares {
+        assert!((0.90..=0.99).contains(&share), "coverage: {shares:?}");
     }
 }

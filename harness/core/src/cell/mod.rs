@@ -8,7 +8,9 @@ mod store;
 
 pub(crate) use findings::{EMISSIONS, Emission, Emitted, PIXELS};
 pub use findings::{Extracted, Findings, FindingsError, Inferred, Reconstructed};
-pub use record::{Metric, PerImage, ProbeRecord, Record, RecordError, Scores, Status, Times};
+pub use record::{
+    BLIND_AUC, Metric, PerImage, ProbeRecord, Record, RecordError, Scores, Status, Times,
+};
 pub use spec::{
     AttackSpec, CellSpec, DatasetSpec, ModelOrigin, ModelSpec, PluginSpec, RuntimeSpec,
     access_name, goal_name, stage_names,

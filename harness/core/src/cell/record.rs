@@ -46,6 +46,10 @@ impl Status {
     }
 }
 
+/// The metric that says whether members can be told without a model, of every attack that is
+/// asked about candidates.
+pub const BLIND_AUC: &str = "blind_auc";
+
 /// One figure with its interval and its control.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metric {
@@ -71,7 +75,7 @@ pub struct Metric {
     pub control_high: Option<f64>,
     /// What was counted: images, candidates.
     pub n: u64,
-    /// How the interval was made: `wilson`, `bootstrap`, `delong`; empty without one.
+    /// How the interval was made: `wilson`, `bootstrap`, `delong`, `newcombe`; empty without one.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub interval: String,
     /// Why a figure is missing.

@@ -3,12 +3,15 @@
 //! No attack runs here and no file is written. Formulas are [`eidetic_metrics`]' alone; this
 //! module says which of them are quoted, against what, and under which names.
 
+mod blind;
 mod error;
 mod extraction;
 mod figure;
 mod glyphs;
 mod grid;
+mod halves;
 mod membership;
+mod rebuilt;
 mod reconstruction;
 mod revision;
 mod scoring;

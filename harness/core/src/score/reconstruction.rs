@@ -1,71 +1,89 @@
-//! Reconstruction: l2 on what was destroyed, of candidates that are members against holdout.
+//! Reconstruction: what was destroyed and made whole, of candidates that are members against
+//! holdout.
 //!
-//! The region is the masked pixels of every channel, or the whole image where nothing is masked
-//! and noise is all that was done to it. A candidate without a reconstruction has the largest error there
-//! is, l2 = 1. Figures by name, `<probe>` being the probe's:
+//! Every figure is over the destroyed region alone, see [`super::rebuilt`]. A candidate without a
+//! reconstruction has the largest error there is, l2 = 1, and counts in no share. Figures by name,
+//! `<probe>` being the probe's:
 //!
-//! - `auc`, the headline: of the negative mean l2 over the probes (DeLong); control 0.5.
-//! - `<probe>_auc`: of the negative l2 under one probe (DeLong); control 0.5.
+//! - `auc`, the headline: of the negative mean l2 over the probes (DeLong; bootstrap among
+//!   duplicates); control 0.5.
+//! - `<probe>_auc`: of the negative l2 under one probe, likewise.
 //! - `<probe>_l2_below_0.05`, ..: the share of members (Wilson); its control that of holdout.
 //! - `<probe>_l2_p50`: the median over members; its control that of holdout.
+//! - `<probe>_nn_ratio_below_0.333`: the share of members whose l2 to their own original is less
+//!   than a third of that to the nearest other member, one a group of duplicates (Wilson); its
+//!   control that of holdout images among as many of their own.
+//! - `<probe>_similarity_above_0.9`, `_0.95`, `_0.99`: the share of members whose cosine to their
+//!   original, each less its mean, is above (Wilson); its control that of holdout.
+//! - `.._excess` of each of these two kinds: members' share less holdout's (Newcombe's interval of
+//!   independent shares); control 0.
 //! - `answered`: candidates that every probe has a reconstruction of (Wilson).
+//! - `blind_auc`, see [`super::blind`].
 
-use eidetic_metrics::{Band, Images, Measured, ams, l2, percentile, squared_distance};
-use eidetic_sdk::Probe;
+use eidetic_metrics::{
+    Band, Bootstrap, Measured, NN_RATIO_MEMORIZED, Proportion, ams, difference, percentile,
+};
 
-use super::figure::{Figure, Side, metric, wilson};
-use super::membership::{CHANCE, answered, auc, candidates, curve, roc};
+use super::blind::blind;
+use super::figure::{Figure, Side, metric, wilson, with_interval};
+use super::halves::groups;
+use super::membership::{CHANCE, RESAMPLES, answered, auc, candidates, curve};
+use super::rebuilt::{Rebuilt, References, rebuilt};
+use super::revision::bootstrap_seed;
 use super::scoring::Scored;
-use super::truth::known;
 use super::{Error, Truth};
-use crate::cell::Reconstructed;
-use crate::dataset::Dataset;
+use crate::cell::{Metric, Reconstructed};
+use crate::dataset::{Dataset, Split};
 
 const L2_LEVELS: [f64; 4] = [0.02, 0.05, 0.1, 0.15];
-/// Black for white.
-const WORST_L2: f64 = 1.0;
+/// Those of the noise probe (Ambient Tweedie).
+const SIMILARITY_LEVELS: [f64; 3] = [0.9, 0.95, 0.99];
 
 pub(super) fn score(
     found: &Reconstructed,
+    findings_id: &str,
     dataset: &Dataset,
+    split: &Split,
     truth: &Truth,
 ) -> Result<Scored, Error> {
-    let errors = errors(found, dataset, truth)?;
-    let (n, member) = (truth.len(), truth.member());
-    let given = |i: usize| errors.iter().all(|of| of[i].is_some());
+    let references = References::new(split);
+    let by_probe = rebuilt(found, dataset, split, truth, &references)?;
+    let bootstrap = Bootstrap {
+        resamples: RESAMPLES,
+        seed: bootstrap_seed(findings_id),
+    };
+    let group = groups(truth.index(), split);
+    let area = |errors: &[f64]| auc(&negative(errors), truth, &group, &bootstrap);
+    let n = truth.len();
+    let given = |i: usize| by_probe.iter().all(|of| of[i].is_some());
     let mut per_image = candidates(truth);
-    let mut metrics = vec![answered((0..n).map(given), truth)];
+    let mut metrics = vec![answered((0..n).map(given), truth), blind(dataset, split)?];
     let mut mean = vec![0.0; n];
-    for (probe, errors) in truth.probes().iter().zip(&errors) {
+    for (probe, rebuilt) in truth.probes().iter().zip(&by_probe) {
         let name = &probe.name;
-        let errors: Vec<f64> = errors.iter().map(|l2| l2.unwrap_or(WORST_L2)).collect();
+        let rebuilt: Vec<Rebuilt> = rebuilt
+            .iter()
+            .map(|of| of.unwrap_or(Rebuilt::NONE))
+            .collect();
+        let errors: Vec<f64> = rebuilt.iter().map(|of| of.l2).collect();
         for (mean, error) in mean.iter_mut().zip(&errors) {
             *mean += error / truth.probes().len() as f64;
         }
-        let roc = roc(&negative(&errors), member, |_| true)?;
-        metrics.push(metric(format!("{name}_auc"), n, auc(roc.as_ref()), CHANCE));
-        let of = |wanted: bool| -> Vec<f64> {
-            (0..n)
-                .filter(|&i| member[i] == wanted)
-                .map(|i| errors[i])
-                .collect()
-        };
-        let (members, holdout) = (of(true), of(false));
-        for level in L2_LEVELS {
-            let band = Band::at_most(level.next_down())?;
-            let below = |values: &[f64]| -> Result<Figure, Error> {
-                Ok(wilson(Measured::Value(ams(values, band)?)))
-            };
-            let name = format!("{name}_l2_below_{level:?}");
-            metrics.push(metric(name, n, below(&members)?, below(&holdout)?));
+        let (figure, _) = area(&errors)?;
+        metrics.push(metric(format!("{name}_auc"), n, figure, CHANCE));
+        distances(name, &errors, truth, &mut metrics)?;
+        shares(name, &rebuilt, truth, &references, &mut metrics);
+        let column = |of: fn(&Rebuilt) -> f64| rebuilt.iter().map(of).collect();
+        for (what, column) in [
+            ("nn_ratio", column(|of| of.nn_ratio)),
+            ("similarity", column(|of| of.similarity)),
+            ("l2", errors),
+        ] {
+            per_image.value.insert(format!("{what}_{name}"), column);
         }
-        let name = format!("{name}_l2_p50");
-        metrics.push(metric(name, n, median(&members)?, median(&holdout)?));
-        let column = format!("l2_{}", probe.name);
-        per_image.value.insert(column, errors);
     }
-    let roc = roc(&negative(&mean), member, |_| true)?;
-    metrics.push(metric("auc", n, auc(roc.as_ref()), CHANCE));
+    let (figure, roc) = area(&mean)?;
+    metrics.push(metric("auc", n, figure, CHANCE));
     curve(&mut per_image, roc.value().as_ref(), "roc");
     per_image.value.insert("l2".into(), mean);
     Ok(Scored {
@@ -80,6 +98,35 @@ fn negative(errors: &[f64]) -> Vec<f64> {
     errors.iter().map(|error| -error).collect()
 }
 
+/// What `of` holds of members, or of holdout.
+fn side<T: Copy>(of: &[T], truth: &Truth, wanted: bool) -> Vec<T> {
+    let each = of.iter().zip(truth.member());
+    each.filter(|&(_, &member)| member == wanted)
+        .map(|(&of, _)| of)
+        .collect()
+}
+
+fn distances(
+    probe: &str,
+    errors: &[f64],
+    truth: &Truth,
+    metrics: &mut Vec<Metric>,
+) -> Result<(), Error> {
+    let n = truth.len();
+    let (members, holdout) = (side(errors, truth, true), side(errors, truth, false));
+    for level in L2_LEVELS {
+        let band = Band::at_most(level.next_down())?;
+        let below = |values: &[f64]| -> Result<Figure, Error> {
+            Ok(wilson(Measured::Value(ams(values, band)?)))
+        };
+        let name = format!("{probe}_l2_below_{level:?}");
+        metrics.push(metric(name, n, below(&members)?, below(&holdout)?));
+    }
+    let name = format!("{probe}_l2_p50");
+    metrics.push(metric(name, n, median(&members)?, median(&holdout)?));
+    Ok(())
+}
+
 fn median(values: &[f64]) -> Result<Figure, Error> {
     Ok(match percentile(values, 50.0)? {
         Measured::Value(value) => Ok(Side::bare(value)),
@@ -87,66 +134,44 @@ fn median(values: &[f64]) -> Result<Figure, Error> {
     })
 }
 
-/// l2 on what was destroyed, by probe and candidate; none without a reconstruction.
-fn errors(
-    found: &Reconstructed,
-    dataset: &Dataset,
+fn shares(
+    probe: &str,
+    rebuilt: &[Rebuilt],
     truth: &Truth,
-) -> Result<Vec<Vec<Option<f64>>>, Error> {
-    let images = Images::new(&found.images, dataset.dim())?;
-    for (what, got) in [
-        ("probes of reconstructions", found.probe.len()),
-        ("candidates of reconstructions", found.candidate.len()),
-    ] {
-        if got != images.len() {
-            let expected = images.len();
-            return Err(Error::Count {
-                what,
-                expected,
-                got,
-            });
-        }
-    }
-    let mut errors = vec![vec![None; truth.len()]; truth.probes().len()];
-    for (i, image) in images.rows().enumerate() {
-        let (probe, candidate) = (found.probe[i], found.candidate[i]);
-        let out_of_range = |what, bound, got| Error::OutOfRange { what, bound, got };
-        let of = truth
-            .probes()
-            .get(probe as usize)
-            .ok_or_else(|| out_of_range("probes", truth.probes().len(), probe.into()))?;
-        let slot = errors[probe as usize]
-            .get_mut(candidate as usize)
-            .ok_or_else(|| out_of_range("candidates", truth.len(), candidate))?;
-        if slot.is_some() {
-            let probe = of.name.clone();
-            return Err(Error::Twice { probe, candidate });
-        }
-        let candidate = candidate as usize;
-        let original = dataset.image(truth.index()[candidate]);
-        *slot = Some(destroyed_l2(of, candidate, original, image, dataset.shape));
-    }
-    Ok(errors)
-}
-
-fn destroyed_l2(
-    probe: &Probe,
-    candidate: usize,
-    original: &[u8],
-    image: &[u8],
-    [channels, height, width]: [usize; 3],
-) -> f64 {
-    let plane = height * width;
-    let masked = known(probe, candidate, plane).filter(|known| known.contains(&0));
-    let Some(known) = masked else {
-        return l2(squared_distance(original, image), original.len());
+    references: &References,
+    metrics: &mut Vec<Metric>,
+) {
+    let mut push = |name: String, hit: &dyn Fn(&Rebuilt) -> bool, missing: &[Option<String>; 2]| {
+        let share = |member: bool, missing: &Option<String>| match missing {
+            Some(reason) => Err(reason.clone()),
+            None => Ok(Proportion::count(
+                side(rebuilt, truth, member).iter().map(hit),
+            )),
+        };
+        let (members, holdout) = (share(true, &missing[0]), share(false, &missing[1]));
+        let figure = |share: &Result<Proportion, String>| match share {
+            Ok(share) => wilson(Measured::Value(*share)),
+            Err(reason) => Err(reason.clone()),
+        };
+        let n = truth.len();
+        metrics.push(metric(&name, n, figure(&members), figure(&holdout)));
+        let excess = members.and_then(|members| {
+            let between = holdout.map(|holdout| difference(members, holdout))?;
+            with_interval(between, "newcombe")
+        });
+        let nothing = Ok(Side::bare(0.0));
+        metrics.push(metric(format!("{name}_excess"), n, excess, nothing));
     };
-    let destroyed = |image: &[u8]| -> Vec<u8> {
-        (0..channels * plane)
-            .filter(|i| known[i % plane] == 0)
-            .map(|i| image[i])
-            .collect()
-    };
-    let (original, image) = (destroyed(original), destroyed(image));
-    l2(squared_distance(&original, &image), original.len())
+    push(
+        format!("{probe}_nn_ratio_below_0.333"),
+        &|of| of.nn_ratio < NN_RATIO_MEMORIZED,
+        &references.missing,
+    );
+    for level in SIMILARITY_LEVELS {
+        push(
+            format!("{probe}_similarity_above_{level:?}"),
+            &|of| of.similarity > level,
+            &[None, None],
+        );
+    }
 }

@@ -42,11 +42,13 @@ pub fn score(
             (scored, !found.images.is_empty())
         }
         Findings::Reconstruction(found) => {
-            let scored = reconstruction::score(found, dataset, candidates("reconstruction")?)?;
+            let truth = candidates("reconstruction")?;
+            let scored = reconstruction::score(found, findings_id, dataset, split, truth)?;
             (scored, !found.images.is_empty())
         }
         Findings::Membership(found) => {
-            let scored = membership::score(found, dataset, split, candidates("membership")?)?;
+            let truth = candidates("membership")?;
+            let scored = membership::score(found, findings_id, dataset, split, truth)?;
             (scored, !found.score.is_empty())
         }
     };

@@ -61,10 +61,27 @@ fn low_false_positive_rates_by_hand() {
     assert_eq!(pair(&scores, "fpr_at_fpr_0.01"), (0.005, 0.01));
     let reason = &metric(&scores, "tpr_at_fpr_0.001").reason;
     assert_eq!(reason, "too few non-members: 1000, expected at least 10000");
-    // At 2: about (0.3 + 0.995) / 2, on the half that did not choose.
+    // Both halves choose 2: (0.3 + 0.995) / 2.
+    for (name, value) in [("asr", 0.6475), ("tpr_at_fpr_0.01", 0.3)] {
+        let of = metric(&scores, name);
+        assert!(close(of.value.unwrap(), value), "{of:?}");
+        assert!(of.low.unwrap() < value && value < of.high.unwrap());
+        assert_eq!(of.interval, "bootstrap");
+    }
+}
+
+#[test]
+fn no_threshold_is_judged_on_what_it_was_chosen_on() {
+    // Scores that say nothing: in hindsight the best threshold has TPR > FPR all the same.
+    let answers: Vec<_> = (0..2000).map(|i| (i, mixed(i) as f64)).collect();
+    let scores = infer(1000, &answers).unwrap();
     let asr = metric(&scores, "asr");
-    assert!((asr.value.unwrap() - 0.6475).abs() < 0.03, "{asr:?}");
-    assert!(asr.low.unwrap() < asr.value.unwrap() && asr.value < asr.high);
+    assert!(asr.low.unwrap() < 0.5 && asr.high.unwrap() > 0.5, "{asr:?}");
+    let fpr = metric(&scores, "fpr_at_fpr_0.01");
+    assert!(
+        fpr.low.unwrap() < 0.01 && fpr.high.unwrap() > 0.01,
+        "{fpr:?}"
+    );
 }
 
 #[test]
@@ -77,10 +94,11 @@ fn certain_and_clueless_attacks() {
     assert_eq!(pair(&scores, "asr"), (1.0, 0.5));
     let clueless: Vec<_> = (0..400).map(|i| (i, 7.0)).collect();
     let scores = infer(200, &clueless).unwrap();
-    assert_eq!(pair(&scores, "asr"), (0.5, 0.5));
-    let auc = metric(&scores, "auc");
-    assert_eq!((auc.value, auc.control), (None, Some(0.5)));
-    assert_eq!(auc.reason, "no spread: the scores are all the same");
+    for name in ["auc", "asr"] {
+        let of = metric(&scores, name);
+        assert_eq!((of.value, of.control), (None, Some(0.5)));
+        assert_eq!(of.reason, "no spread: the scores are all the same");
+    }
 }
 
 #[test]
@@ -114,6 +132,45 @@ fn the_table_of_a_membership_attack_counts_every_candidate() {
     };
     assert_eq!((count(3), count(4)), (2, 2));
     assert!(table.lines().nth(1).unwrap().starts_with("score,0.1,"));
+}
+
+/// SplitMix64: of each number one that looks random.
+fn mixed(i: u64) -> u64 {
+    let mut x = i.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// The blind AUC and its lower end on a dataset whose members are brighter by `more`.
+fn blind(more: u8) -> (f64, f64) {
+    const PARTS: u32 = 100;
+    // An image's brightness, and noise on top.
+    let pixels = (0..2 * PARTS * 16).map(|i| {
+        let member = i < PARTS * 16;
+        let level = mixed(u64::from(i / 16) + (1 << 20)) % 60 + mixed(i.into()) % 40;
+        level as u8 + if member { more } else { 0 }
+    });
+    let (dataset, split) = tiny([1, 4, 4], pixels.collect(), PARTS);
+    let member = (0..2 * PARTS).map(|i| i < PARTS).collect();
+    let truth = Truth::new(&dataset, (0..2 * PARTS).collect(), member, vec![]).unwrap();
+    let found = Findings::Membership(Inferred {
+        candidate: (0..200).collect(),
+        score: (0..200).map(f64::from).collect(),
+    });
+    let scores = score(&found, "", "", &dataset, &split, Some(&truth)).unwrap();
+    let of = metric(&scores, "blind_auc");
+    assert_eq!((of.control, of.n), (Some(0.5), 200));
+    assert!(of.low < of.value && of.value < of.high);
+    (of.value.unwrap(), of.low.unwrap())
+}
+
+#[test]
+fn a_split_that_pixels_give_away_has_a_blind_baseline_above_chance() {
+    let (value, low) = blind(40);
+    assert!(value > 0.7 && low > 0.6, "{value} {low}");
+    let (value, low) = blind(0);
+    assert!(value < 0.65 && low < 0.5, "{value} {low}");
 }
 
 fn probe(name: &str, known: &[u8], sigma: f32) -> Probe {
@@ -156,6 +213,85 @@ fn reconstruction_by_hand() {
     };
     let error = of(&Findings::Reconstruction(twice)).unwrap_err();
     assert!(matches!(error, Error::Twice { candidate: 1, .. }));
+}
+
+#[test]
+fn near_its_own_and_like_it_by_hand() {
+    // The first pixel is known; members 0 and 1, holdout 2 and 3.
+    let images = [
+        [9, 0, 100, 200],
+        [9, 200, 100, 0],
+        [9, 0, 0, 90],
+        [9, 90, 0, 0],
+    ];
+    let (dataset, split) = tiny([1, 1, 4], images.concat(), 2);
+    let member = vec![true, true, false, false];
+    let probes = vec![probe("most", &[1, 0, 0, 0], 0.0)];
+    let truth = Truth::new(&dataset, vec![0, 1, 2, 3], member, probes).unwrap();
+    let found = Findings::Reconstruction(Reconstructed {
+        // 0 nearly, with another known pixel; 1 as 0; 2 as far from itself as from 3; 3 not.
+        images: [[50, 0, 100, 190], [9, 0, 100, 200], [9, 90, 0, 90]].concat(),
+        probe: vec![0, 0, 0],
+        candidate: vec![0, 1, 2],
+    });
+    let scores = score(&found, "", "", &dataset, &split, Some(&truth)).unwrap();
+    let column = |name: &str| &scores.per_image.value[name];
+    let ratio = column("nn_ratio_most");
+    let far = (200.0_f64 * 200.0 + 190.0 * 190.0).sqrt();
+    assert!(close(ratio[0], 10.0 / far));
+    assert_eq!(ratio[1..], [1.0, 1.0, 1.0]);
+    let similarity = column("similarity_most");
+    // (-100, 0, 100) and a third of (-290, 10, 280).
+    let norms = 20_000.0_f64 * (290.0 * 290.0 + 10.0 * 10.0 + 280.0 * 280.0);
+    assert!(close(similarity[0], 57_000.0 / norms.sqrt()));
+    assert!(close(similarity[1], -1.0) && close(similarity[2], 0.5));
+    assert_eq!(similarity[3], 0.0);
+    for name in ["most_nn_ratio_below_0.333", "most_similarity_above_0.99"] {
+        assert_eq!(pair(&scores, name), (0.5, 0.0));
+        assert_eq!(metric(&scores, name).interval, "wilson");
+        let excess = metric(&scores, &format!("{name}_excess"));
+        assert_eq!((excess.value, excess.control), (Some(0.5), Some(0.0)));
+        assert!(excess.low.unwrap() < 0.5 && excess.high.unwrap() > 0.5);
+        assert_eq!(excess.interval, "newcombe");
+    }
+    assert!(metric(&scores, "blind_auc").reason.contains("too few"));
+}
+
+#[test]
+fn a_duplicate_is_no_other() {
+    // Members 0 and 1 are one image; so are holdout images 3 and 4.
+    let (dataset, split) = tiny([1, 1, 1], vec![10, 10, 90, 200, 200, 150], 3);
+    let member = (0..6).map(|i| i < 3).collect();
+    let probes = vec![probe("noise", &[], 1.0)];
+    let truth = Truth::new(&dataset, (0..6).collect(), member, probes).unwrap();
+    let found = Findings::Reconstruction(Reconstructed {
+        images: vec![10, 20, 60, 200, 190, 150],
+        probe: vec![0; 6],
+        candidate: (0..6).collect(),
+    });
+    let of = |split: &Split| score(&found, "", "", &dataset, split, Some(&truth)).unwrap();
+    let scores = of(&split);
+    let ratio = &scores.per_image.value["nn_ratio_noise"];
+    let expected = [0.0, 10.0 / 70.0, 30.0 / 50.0, 0.0, 10.0 / 40.0, 0.0];
+    assert!(
+        ratio
+            .iter()
+            .zip(expected)
+            .all(|(&of, by_hand)| close(of, by_hand))
+    );
+    assert_eq!(pair(&scores, "noise_nn_ratio_below_0.333").0, 2.0 / 3.0);
+    assert_eq!(metric(&scores, "auc").interval, "bootstrap");
+
+    // Only one image of holdout for two groups of members.
+    let mut short = split.clone();
+    short.holdout.truncate(2);
+    let scores = of(&short);
+    let share = metric(&scores, "noise_nn_ratio_below_0.333");
+    assert_eq!((share.value, share.control), (Some(2.0 / 3.0), None));
+    let reason = "too few groups in holdout: 1, expected at least 2";
+    assert_eq!(share.reason, format!("control: {reason}"));
+    let excess = metric(&scores, "noise_nn_ratio_below_0.333_excess");
+    assert_eq!((excess.value, &excess.reason[..]), (None, reason));
 }
 
 #[test]

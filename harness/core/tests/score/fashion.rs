@@ -2,8 +2,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use eidetic_harness::cell::{Findings, Inferred};
 use eidetic_harness::dataset::{Dataset, Split, SplitConfig};
-use eidetic_harness::score::{grid_png, similarity_csv};
+use eidetic_harness::score::{Truth, grid_png, score, similarity_csv};
 
 use crate::{extracted, metric, pair, score_images};
 
@@ -81,6 +82,32 @@ fn any_number_of_threads_gives_the_same_bytes() {
         assert!(nearest > 0.0 && ums >= nearest, "{name}: {ums} {nearest}");
         assert!(control < ums, "{name}: {ums} {control}");
     }
+}
+
+#[test]
+fn pixels_do_not_give_a_random_split_away() {
+    let split = split(1000);
+    let index: Vec<u32> = [&split.members[..], &split.holdout[..]].concat();
+    let member = (0..index.len()).map(|i| i < 1000).collect();
+    let truth = Truth::new(&FASHION, index, member, vec![]).unwrap();
+    let found = Findings::Membership(Inferred {
+        candidate: vec![0],
+        score: vec![1.0],
+    });
+    let of = |split: &Split| {
+        let scores = score(&found, "", "", &FASHION, split, Some(&truth)).unwrap();
+        let blind = metric(&scores, "blind_auc");
+        (blind.low.unwrap(), blind.high.unwrap())
+    };
+    let (low, high) = of(&split);
+    assert!(low < 0.5 && high > 0.5 && high - low < 0.12, "{low} {high}");
+    // Broken on purpose: of holdout only what is brightest.
+    let mut broken = split.clone();
+    let sum = |&i: &u32| FASHION.image(i).iter().map(|&p| u64::from(p)).sum::<u64>();
+    broken.holdout.sort_by_key(sum);
+    broken.holdout.drain(..400);
+    let (low, _) = of(&broken);
+    assert!(low > 0.6, "{low}");
 }
 
 /// Something to look at: `grid.png` in Cargo's folder for the output of tests.
