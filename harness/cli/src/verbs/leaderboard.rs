@@ -113,5 +113,6 @@ fn row(row: &Row) -> Value {
         "excess": row.excess,
         "twin_score": row.twin_score,
         "unique_extracted": row.unique_extracted,
+        "flag": row.flag,
     })
 }

@@ -13,7 +13,7 @@ use crate::cell::Times;
 use crate::files::write_atomic;
 use crate::plan::PlannedCell;
 
-const LEADERBOARD: [Column<Row>; 32] = [
+const LEADERBOARD: [Column<Row>; 33] = [
     ("rank", |_, row| count(row.rank)),
     ("suite", |board, _| board.suite.clone()),
     ("suite_version", |board, _| board.suite_version.to_string()),
@@ -42,6 +42,7 @@ const LEADERBOARD: [Column<Row>; 32] = [
     ("seed_low", |_, row| real(row.seed_low)),
     ("seed_high", |_, row| real(row.seed_high)),
     ("unique_extracted", |_, row| count(row.unique_extracted)),
+    ("flag", |_, row| row.flag.clone()),
     ("reason", |_, row| row.reason.clone()),
     ("model_sha256", |_, row| row.model_sha256.clone()),
     ("plugin_sha256", |_, row| row.plugin_sha256.clone()),

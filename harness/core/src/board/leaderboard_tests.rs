@@ -54,8 +54,8 @@ fn seeds_are_pooled_over_images() {
     // 14 of 20, its control 2 of 20; Wilson's and Student's intervals by hand (t = 12.7062).
     // Groups {0, 1, 2, 3} and {3, 4}: five extracted.
     let expected = "\
-rank,suite,suite_version,dataset,model,mitigation,attack,goal,access,status,seeds,n,n_trained,model_calls,defence_calls,stages_applied,headline,score,score_low,score_high,control,control_low,control_high,excess,twin_score,seed_low,seed_high,unique_extracted,reason,model_sha256,plugin_sha256,mitigation_sha256
-1,test,1,data,memorizer,filter,random,extraction,samples,ok,2,20,4,200,0,sampling+output,nn_ratio_below_0.333,0.7,0.481027,0.854523,0.1,0.0278665,0.301034,0.6,0.1,-0.57062,1.97062,5,,served,random-digest,filter-digest
+rank,suite,suite_version,dataset,model,mitigation,attack,goal,access,status,seeds,n,n_trained,model_calls,defence_calls,stages_applied,headline,score,score_low,score_high,control,control_low,control_high,excess,twin_score,seed_low,seed_high,unique_extracted,flag,reason,model_sha256,plugin_sha256,mitigation_sha256
+1,test,1,data,memorizer,filter,random,extraction,samples,ok,2,20,4,200,0,sampling+output,nn_ratio_below_0.333,0.7,0.481027,0.854523,0.1,0.0278665,0.301034,0.6,0.1,-0.57062,1.97062,5,,,served,random-digest,filter-digest
 ";
     assert_eq!(file(&board, "leaderboard.csv"), expected);
 }
@@ -150,6 +150,49 @@ fn an_auc_is_the_mean_over_seeds() {
     let figure = Board::new(&plan(vec![cell]), &cells([one])).rows[0].figure;
     close(figure.low, 0.6);
     close(figure.high, 0.8);
+}
+
+fn blind(mut record: Record, value: f64, low: f64) -> Record {
+    let scores = record.scores.as_mut().unwrap();
+    scores.metrics.push(Metric {
+        name: crate::cell::BLIND_AUC.into(),
+        value: Some(value),
+        low: Some(low),
+        high: Some(value + 0.06),
+        control: Some(0.5),
+        ..Metric::default()
+    });
+    record
+}
+
+#[test]
+fn a_blind_baseline_above_chance_flags_the_row() {
+    let of = |blinds: [(f64, f64); 2]| {
+        let records = [0, 1].map(|seed| {
+            let (value, low) = blinds[seed];
+            blind(membership(seed as u64, 0.7), value, low)
+        });
+        let planned = records
+            .each_ref()
+            .map(|record| planned(record.spec.clone()));
+        Board::new(&plan(planned.to_vec()), &cells(records))
+    };
+    let flagged = of([(0.61, 0.55), (0.61, 0.55)]);
+    let flag = "blind baseline beats chance: AUC 0.61 [0.55, 0.67]";
+    assert_eq!(flagged.rows[0].flag, flag);
+    assert!(file(&flagged, "leaderboard.csv").contains(&format!(",\"{flag}\",")));
+    assert_eq!(
+        (flagged.rows[0].rank, flagged.rows[0].status),
+        (Some(1), RowStatus::Ok)
+    );
+    // At chance and not above it; each seed by itself.
+    assert_eq!(of([(0.61, 0.5), (0.4, 0.35)]).rows[0].flag, "");
+    assert_eq!(of([(0.61, 0.5), (0.61, 0.55)]).rows[0].flag, flag);
+    let table = super::render(&flagged, 100, false);
+    assert!(table.contains("  ok !  "), "{table}");
+    let sentence = format!("\n! data, memorizer: {flag}\n");
+    assert_eq!(table.matches(&sentence).count(), 1, "{table}");
+    assert!(!super::render(&of([(0.5, 0.4), (0.5, 0.4)]), 100, false).contains('!'));
 }
 
 /// A board of attacks on one model under mitigations, with these hits of 10.
@@ -266,7 +309,7 @@ fn every_way_not_to_run_is_a_row() {
     assert_eq!(status(&cells), expected);
     let csv = file(&Board::new(&plan, &cells), "leaderboard.csv");
     assert!(csv.contains(
-        "\n,test,1,data,memorizer,none,a,extraction,samples,n/a,,,,,,,,,,,,,,,,,,,needs a denoiser,memorizer-digest,a-digest,\n"
+        "\n,test,1,data,memorizer,none,a,extraction,samples,n/a,,,,,,,,,,,,,,,,,,,,needs a denoiser,memorizer-digest,a-digest,\n"
     ), "{csv}");
     assert!(
         csv.contains(",failed,,,") && csv.contains(",signal 11 of it,"),

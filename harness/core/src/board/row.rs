@@ -6,8 +6,10 @@ use eidetic_metrics::NN_RATIO_MEMORIZED;
 
 use super::cells::Cells;
 use super::figure::{Figure, t_estimate};
-use crate::cell::{CellSpec, Metric, ModelOrigin, Record, Scores, Status};
+use crate::cell::{BLIND_AUC, CellSpec, Metric, ModelOrigin, Record, Scores, Status};
 use crate::plan::PlannedCell;
+
+const CHANCE_AUC: f64 = 0.5;
 
 /// How a row stands: the worst of its seeds, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,6 +96,9 @@ pub struct Row {
     pub seed_high: Option<f64>,
     /// Distinct members (groups of duplicates) that any seed extracted.
     pub unique_extracted: Option<u64>,
+    /// What forbids to read the score as the model's doing: a blind baseline that beats chance.
+    /// Distinct sentences over seeds, joined by `; `; empty where there is nothing.
+    pub flag: String,
     /// Why it is not ok or a figure is missing: distinct reasons, joined by `; `.
     pub reason: String,
     /// Digest of the model as served.
@@ -163,11 +168,12 @@ impl Row {
             stages_applied: stages_applied(&records),
             figure,
             excess: figure.excess(),
-            twin_score: twin_score(planned, cells, &headline),
+            twin_score: twin_figure(planned, cells, &headline).value,
             headline,
             seed_low: over_seeds.map(|e| e.low),
             seed_high: over_seeds.map(|e| e.high),
             unique_extracted,
+            flag: distinct(scores.iter().filter_map(|scores| flag(scores)), "; "),
             reason: distinct(reasons, "; "),
             model_sha256: model_sha256(&records, spec),
             plugin_sha256: spec.attack.plugin.sha256.clone(),
@@ -209,13 +215,22 @@ pub(super) fn named<'a>(scores: &[&'a Scores], name: &str) -> Vec<&'a Metric> {
         .collect()
 }
 
-fn twin_score(planned: &[&PlannedCell], cells: &Cells, headline: &str) -> Option<f64> {
+/// Says so where members are told without the model by more than chance.
+fn flag(scores: &Scores) -> Option<String> {
+    let blind = scores.metrics.iter().find(|of| of.name == BLIND_AUC)?;
+    let (value, low, high) = (blind.value?, blind.low?, blind.high?);
+    (low > CHANCE_AUC)
+        .then(|| format!("blind baseline beats chance: AUC {value:.2} [{low:.2}, {high:.2}]"))
+}
+
+/// The figure of the clean twin's cells.
+pub(super) fn twin_figure(planned: &[&PlannedCell], cells: &Cells, headline: &str) -> Figure {
     let twins: BTreeSet<&String> = planned.iter().filter_map(|c| c.twin.as_ref()).collect();
     let scores: Vec<&Scores> = twins
         .into_iter()
         .filter_map(|id| cells.records.get(id)?.scores.as_ref())
         .collect();
-    Figure::over_seeds(&named(&scores, headline)).value
+    Figure::over_seeds(&named(&scores, headline))
 }
 
 /// The size of the union over seeds: `matched` is one representative a group, so that equal

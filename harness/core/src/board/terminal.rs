@@ -20,6 +20,10 @@ const HEADER: [&str; 11] = [
 const LABELS: std::ops::Range<usize> = 1..4;
 const STATUS: usize = 4;
 const SCORE: usize = 5;
+/// Beside the status of a row whose score is not the model's doing, and before the sentence that
+/// says why.
+const MARK: char = '!';
+const FLAGGED: &str = "33";
 /// From the roomiest to the tightest: the gap between columns, whether scores have intervals,
 /// and how short labels may be cut.
 const LAYOUTS: [(usize, bool, usize); 4] =
@@ -55,7 +59,8 @@ pub fn render(board: &Board, width: usize, color: bool) -> String {
         }
         out += &table.aligned(cells, |column, text| {
             if column == STATUS {
-                paint(&text, code(row.status))
+                let flagged = row.status == RowStatus::Ok && !row.flag.is_empty();
+                paint(&text, if flagged { FLAGGED } else { code(row.status) })
             } else {
                 text
             }
@@ -64,6 +69,10 @@ pub fn render(board: &Board, width: usize, color: bool) -> String {
     }
     if board.rows.is_empty() {
         out += "no rows\n";
+    }
+    for flag in flags(board) {
+        out += &paint(&cut(&line(&flag), width), FLAGGED);
+        out.push('\n');
     }
     for row in board.rows.iter().filter(|row| !row.reason.is_empty()) {
         let note = format!(
@@ -81,6 +90,18 @@ pub fn render(board: &Board, width: usize, color: bool) -> String {
     out += &paint(&cut(&legend, width), "2");
     out.push('\n');
     out
+}
+
+/// What the mark stands for, once for all rows of a dataset and model that say the same.
+fn flags(board: &Board) -> Vec<String> {
+    let mut flags = Vec::new();
+    for row in board.rows.iter().filter(|row| !row.flag.is_empty()) {
+        let flag = format!("{MARK} {}, {}: {}", row.dataset, row.model, row.flag);
+        if !flags.contains(&flag) {
+            flags.push(flag);
+        }
+    }
+    flags
 }
 
 fn legend(board: &Board) -> String {
@@ -105,7 +126,11 @@ fn cells(row: &Row, intervals: bool) -> [String; 11] {
         line(&row.model),
         line(&row.mitigation),
         line(&row.attack),
-        row.status.as_str().to_owned(),
+        if row.flag.is_empty() {
+            row.status.as_str().to_owned()
+        } else {
+            format!("{} {MARK}", row.status.as_str())
+        },
         match (row.figure.value, row.figure.low, row.figure.high) {
             (Some(value), Some(low), Some(high)) if intervals => {
                 format!("{} [{}, {}]", figure(value), figure(low), figure(high))
