@@ -1,11 +1,9 @@
 //! AMS and UMS: the shares of a set of generated images that match, and are matched, in a band.
 
-use rayon::prelude::*;
-
 use crate::error::refuse_non_finite;
-use crate::images::{l2, squared_limit, squared_within};
+use crate::images::squared_limit;
+use crate::matching::Pairs;
 use crate::neighbours::same_dim;
-use crate::sketch::{self, Sketch};
 use crate::{Error, Images, Measured, Proportion, Reason};
 
 /// A closed range of a similarity or distance. Bands that share an edge both hold it.
@@ -197,16 +195,9 @@ pub enum Scales<'a> {
 }
 
 impl<'a> Scales<'a> {
-    fn as_slice(&self) -> &'a [f64] {
+    pub(crate) fn as_slice(&self) -> &'a [f64] {
         match self {
             Self::Generated(scales) | Self::Training(scales) => scales,
-        }
-    }
-
-    fn index(&self, generated: usize, training: usize) -> usize {
-        match self {
-            Self::Generated(_) => generated,
-            Self::Training(_) => training,
         }
     }
 }
@@ -265,42 +256,22 @@ pub fn ums_scaled_l2(
         .iter()
         .map(|band| band.high)
         .fold(f64::NEG_INFINITY, f64::max);
-    // A hair above the furthest band: the division below decides, this only skips.
+    // A hair above the furthest band: the division decides, this only skips.
     let limits: Vec<_> = divisors
         .iter()
         .map(|&scale| squared_limit(furthest * scale * (1.0 + 1e-9), dim))
         .collect();
-    let sketch = Sketch::new(generated);
-    let matched: Vec<Vec<bool>> = (0..training.len())
-        .into_par_iter()
-        .map(|j| {
-            let (row, sums) = (training.row(j), sketch::sums(training.row(j)));
-            let mut matched = vec![false; bands.len()];
-            for i in 0..generated.len() {
-                if matched.iter().all(|&matched| matched) {
-                    break;
-                }
-                let scale = scales.index(i, j);
-                let Some(limit) = limits[scale] else { continue };
-                if sketch::rules_out(&sums, sketch.row(i), limit) {
-                    continue;
-                }
-                let Some(squared) = squared_within(row, generated.row(i), limit) else {
-                    continue;
-                };
-                let value = l2(squared, dim) / divisors[scale];
-                for (matched, band) in matched.iter_mut().zip(bands) {
-                    *matched |= band.contains(value);
-                }
-            }
-            matched
-        })
-        .collect();
-    let count = |band: usize| matched.iter().filter(|matched| matched[band]).count() as u64;
+    let pairs = Pairs {
+        generated,
+        training,
+        scales,
+        limits: &limits,
+    };
+    let counts = bands.chunks(64).flat_map(|bands| pairs.matched(bands));
     let generated = generated.len() as u64;
-    Ok((0..bands.len())
-        .map(|band| Distinct {
-            distinct: count(band),
+    Ok(counts
+        .map(|distinct| Distinct {
+            distinct,
             generated,
         })
         .collect())

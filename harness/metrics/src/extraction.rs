@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{
-    Distinct, Error, Images, Measured, Neighbours, Proportion, Reason, nearest, nearest_excluding,
-};
+use crate::{Distinct, Error, Images, Index, Measured, Neighbours, Proportion, Reason};
 
 /// nn_ratio below which an image counts as memorized (Gu et al. 2023; Yoon et al. 2023).
 pub const NN_RATIO_MEMORIZED: f64 = 1.0 / 3.0;
@@ -80,9 +78,10 @@ pub fn extraction_scores(
     } else {
         training.len().clamp(1, 2)
     };
-    let found = nearest(generated, training, k)?;
+    let index = Index::for_queries(training, generated.len());
+    let found = index.nearest(generated, k)?;
     let around = if normalised {
-        Some(Neighbourhoods::of(&found, training)?)
+        Some(Neighbourhoods::of(&found, &index)?)
     } else {
         None
     };
@@ -133,14 +132,14 @@ struct Neighbourhoods {
 }
 
 impl Neighbourhoods {
-    fn of(generated: &Neighbours, training: Images<'_>) -> Result<Self, Error> {
+    fn of(generated: &Neighbours, index: &Index<'_>) -> Result<Self, Error> {
         let matched: BTreeSet<u32> = (0..generated.len())
             .map(|i| generated.index(i, 0))
             .collect();
         let matched: Vec<u32> = matched.into_iter().collect();
-        let pixels = training.select(&matched)?;
-        let queries = Images::new(&pixels, training.dim())?;
-        let found = nearest_excluding(queries, training, NL2_NEIGHBOURS, &matched)?;
+        let pixels = index.images().select(&matched)?;
+        let queries = Images::new(&pixels, index.images().dim())?;
+        let found = index.nearest_excluding(queries, NL2_NEIGHBOURS, &matched)?;
         Ok(Self { matched, found })
     }
 

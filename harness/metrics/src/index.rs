@@ -149,14 +149,30 @@ impl<'a> Index<'a> {
         take: impl FnMut(K),
     ) {
         let reference = self.images;
-        let metric = SquaredL2 { queries, reference };
         let integers = Integers { queries, reference };
+        let brute_ns = 3.0 + reference.dim() as f64 / 80.0;
+        let brute = |ids: &[u32]| integers.run(ids, &keep);
+        self.search_or(queries, &keep, brute_ns, brute, take);
+    }
+
+    /// As `search`, given the keepers of some queries by another brute force, of so many
+    /// nanoseconds a pair.
+    pub(crate) fn search_or<K: Keep + Send>(
+        &self,
+        queries: Images<'_>,
+        keep: &(impl Fn(u32) -> K + Sync),
+        brute_ns: f64,
+        brute: impl Fn(&[u32]) -> Vec<K>,
+        take: impl FnMut(K),
+    ) {
+        let reference = self.images;
+        let metric = SquaredL2 { queries, reference };
         let plan = Plan {
             prepared: self.prepared.as_ref(),
-            brute_ns: 3.0 + reference.dim() as f64 / 80.0,
+            brute_ns,
             measure_ns: 40.0 + reference.dim() as f64 / 40.0,
-            brute: |ids: &[u32]| integers.run(ids, &keep),
+            brute,
         };
-        plan.search(queries, &metric, &keep, take);
+        plan.search(queries, &metric, keep, take);
     }
 }

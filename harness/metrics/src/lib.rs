@@ -58,6 +58,7 @@ mod extraction;
 mod images;
 mod index;
 mod interval;
+mod matching;
 mod measured;
 mod neighbours;
 mod roc;

@@ -20,7 +20,7 @@ pub(crate) struct Cloud {
 
 impl Cloud {
     /// The rows of clouds of one shape, one after the other; of none, none.
-    pub(crate) fn joined(clouds: &[Self]) -> Self {
+    pub(crate) fn joined(clouds: Vec<Self>) -> Self {
         let mut joined = Self::default();
         for cloud in clouds {
             joined.columns = cloud.columns;

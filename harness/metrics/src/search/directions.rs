@@ -42,7 +42,7 @@ impl Directions {
 
     /// Rounds an orthonormal basis of rows and finds a scale that makes it a contraction:
     /// |A|^2 = |A A^T| <= 1 + |A A^T - I|, in the norm of Frobenius from exact products.
-    fn from_basis(basis: &[f64], centre: Vec<u8>, held: f64) -> Self {
+    fn from_basis(basis: &[f32], centre: Vec<u8>, held: f64) -> Self {
         let dim = centre.len();
         let padded_dim = dim.next_multiple_of(DOT_ELEMENTS);
         let count = DIRECTIONS.next_multiple_of(DOT_ROWS);
@@ -52,7 +52,7 @@ impl Directions {
             .zip(basis.chunks_exact(dim))
         {
             for (to, &x) in row.iter_mut().zip(from) {
-                *to = (x * UNIT).round() as i16;
+                *to = (f64::from(x) * UNIT).round() as i16;
             }
         }
         let mut gram = vec![0_i64; count * count];
@@ -87,19 +87,6 @@ impl Directions {
     }
 }
 
-/// A matrix in f32 as panels of columns, [BASIS / PANEL][rows][PANEL].
-struct Panels {
-    rows: usize,
-    values: Vec<f32>,
-}
-
-impl Panels {
-    fn at(&self, row: usize, column: usize) -> f64 {
-        let panel = column / PANEL * self.rows;
-        f64::from(self.values[(panel + row) * PANEL + column % PANEL])
-    }
-}
-
 struct Sample<'a> {
     rows: Vec<&'a [u8]>,
     centre: Vec<u8>,
@@ -129,42 +116,37 @@ impl<'a> Sample<'a> {
     }
 
     /// Orthonormal rows of `dim`, of falling variance, and the share of it that they hold.
-    fn basis(&self) -> (Vec<f64>, f64) {
-        let (dim, count) = (self.dim(), self.rows.len());
+    fn basis(&self) -> (Vec<f32>, f64) {
         // Any start will do that is no accident of the data; the same one each time.
         let sign =
-            |i: usize| 1.0 - 2.0 * ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 63) as f64;
-        let mut columns: Vec<f64> = (0..BASIS * dim).map(sign).collect();
-        let mut scores = Panels {
-            rows: 0,
-            values: Vec::new(),
-        };
+            |i: usize| 1.0 - 2.0 * ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 63) as f32;
+        let mut basis: Vec<f32> = (0..BASIS * self.dim()).map(sign).collect();
         for _ in 0..ITERATIONS {
-            orthonormalize(&mut columns, dim);
-            let basis = pack(&columns, dim);
-            scores = multiply(&basis, count, |row, pixel| self.centred(row, pixel));
-            let turned = multiply(&scores, dim, |pixel, row| self.centred(row, pixel));
-            columns = (0..BASIS * dim)
-                .map(|of| turned.at(of % dim, of / dim))
-                .collect();
+            let scores = self.scores(&mut basis);
+            let turned = multiply(&scores, self.dim(), |pixel, row| self.centred(row, pixel));
+            basis = transposed(&turned, BASIS);
         }
-        drop(scores);
-        orthonormalize(&mut columns, dim);
-        let scores = multiply(&pack(&columns, dim), count, |row, pixel| {
+        let scores = self.scores(&mut basis);
+        self.ritz(&basis, &scores)
+    }
+
+    /// Makes a basis orthonormal. The sample in it, [rows][BASIS].
+    fn scores(&self, basis: &mut [f32]) -> Vec<f32> {
+        orthonormalize(basis, self.dim());
+        let columns = transposed(basis, self.dim());
+        multiply(&columns, self.rows.len(), |row, pixel| {
             self.centred(row, pixel)
-        });
-        self.ritz(&columns, &scores)
+        })
     }
 
     /// Turns a basis to the principal directions of what the sample has in it (Rayleigh-Ritz).
-    fn ritz(&self, columns: &[f64], scores: &Panels) -> (Vec<f64>, f64) {
+    fn ritz(&self, basis: &[f32], scores: &[f32]) -> (Vec<f32>, f64) {
         let (dim, count) = (self.dim(), self.rows.len());
         let covariance: Vec<f64> = (0..BASIS * BASIS)
             .into_par_iter()
             .map(|of| {
-                let (i, j) = (of / BASIS, of % BASIS);
-                (0..count)
-                    .map(|row| scores.at(row, i) * scores.at(row, j))
+                let rows = scores.chunks_exact(BASIS);
+                rows.map(|row| f64::from(row[of / BASIS]) * f64::from(row[of % BASIS]))
                     .sum()
             })
             .collect();
@@ -177,73 +159,58 @@ impl<'a> Sample<'a> {
                     .sum::<f64>()
             })
             .sum();
-        let mut basis: Vec<f64> = vectors[..DIRECTIONS * BASIS]
-            .par_chunks_exact(BASIS)
-            .flat_map_iter(|weights| {
-                let mut row = vec![0.0; dim];
-                for (column, &weight) in columns.chunks_exact(dim).zip(weights) {
-                    for (sum, x) in row.iter_mut().zip(column) {
-                        *sum += weight * x;
+        let mut turned = vec![0.0; DIRECTIONS * dim];
+        turned
+            .par_chunks_exact_mut(dim)
+            .zip(vectors.par_chunks_exact(BASIS))
+            .for_each(|(row, weights)| {
+                for (from, &weight) in basis.chunks_exact(dim).zip(weights) {
+                    for (sum, x) in row.iter_mut().zip(from) {
+                        *sum += weight as f32 * x;
                     }
                 }
-                row
-            })
-            .collect();
-        orthonormalize(&mut basis, dim);
+            });
+        orthonormalize(&mut turned, dim);
         // Images that are all alike have no variance to miss.
         let share = if total > 0.0 { held / total } else { 1.0 };
-        (basis, share)
+        (turned, share)
     }
 }
 
-/// [rows of `from`] x BASIS: the products of `count` rows, read element by element, with panels.
-fn multiply(panels: &Panels, count: usize, element: impl Fn(usize, usize) -> f32 + Sync) -> Panels {
-    let inner = panels.rows;
-    let tiles: Vec<_> = (0..count.div_ceil(GROUP))
-        .into_par_iter()
-        .map_init(
-            || vec![0.0; inner * GROUP],
-            |group, tile| {
+/// The products of `count` rows, read element by element, with a matrix of BASIS columns.
+fn multiply(
+    matrix: &[f32],
+    count: usize,
+    element: impl Fn(usize, usize) -> f32 + Sync,
+) -> Vec<f32> {
+    let mut products = vec![0.0; count.next_multiple_of(GROUP) * BASIS];
+    products
+        .par_chunks_exact_mut(GROUP * BASIS)
+        .enumerate()
+        .for_each_init(
+            || vec![0.0; matrix.len() / BASIS * GROUP],
+            |group, (tile, out)| {
                 for (k, values) in group.chunks_exact_mut(GROUP).enumerate() {
-                    for (place, value) in values.iter_mut().enumerate() {
-                        let row = tile * GROUP + place;
-                        *value = if row < count { element(row, k) } else { 0.0 };
+                    for (row, value) in (tile * GROUP..count).zip(values) {
+                        *value = element(row, k);
                     }
                 }
-                let mut out = [[0.0; GROUP * PANEL]; BASIS / PANEL];
-                for (panel, out) in panels.values.chunks_exact(inner * PANEL).zip(&mut out) {
-                    product(panel, group, &[0.0; PANEL], out);
-                }
-                out
+                product(matrix, group, out);
             },
-        )
-        .collect();
-    let mut values = vec![0.0; BASIS * count];
-    for (tile, out) in tiles.iter().enumerate() {
-        for (panel, out) in values.chunks_exact_mut(count * PANEL).zip(out) {
-            let place = tile * GROUP * PANEL;
-            let length = out.len().min(panel.len() - place);
-            panel[place..place + length].copy_from_slice(&out[..length]);
-        }
-    }
-    Panels {
-        rows: count,
-        values,
-    }
+        );
+    products.truncate(count * BASIS);
+    products
 }
 
-fn pack(columns: &[f64], dim: usize) -> Panels {
-    let mut values = vec![0.0; BASIS * dim];
-    for (i, column) in columns.chunks_exact(dim).enumerate() {
-        for (row, &x) in column.iter().enumerate() {
-            values[(i / PANEL * dim + row) * PANEL + i % PANEL] = x as f32;
-        }
-    }
-    Panels { rows: dim, values }
+fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
+    let rows = matrix.len() / columns;
+    (0..matrix.len())
+        .map(|of| matrix[of % rows * columns + of / rows])
+        .collect()
 }
 
 /// Gram-Schmidt, twice; a row that hangs on those before becomes zeros.
-fn orthonormalize(rows: &mut [f64], dim: usize) {
+fn orthonormalize(rows: &mut [f32], dim: usize) {
     for i in 0..rows.len() / dim {
         let (before, row) = rows.split_at_mut(i * dim);
         let row = &mut row[..dim];
@@ -252,13 +219,13 @@ fn orthonormalize(rows: &mut [f64], dim: usize) {
             for other in before.chunks_exact(dim) {
                 let share = dot(row, other);
                 for (x, y) in row.iter_mut().zip(other) {
-                    *x -= share * y;
+                    *x -= share as f32 * y;
                 }
             }
         }
         let left = dot(row, row);
-        let factor = if left > 1e-20 * original {
-            left.sqrt().recip()
+        let factor = if left > 1e-10 * original {
+            left.sqrt().recip() as f32
         } else {
             0.0
         };
@@ -267,11 +234,11 @@ fn orthonormalize(rows: &mut [f64], dim: usize) {
 }
 
 /// Eight sums in turn, which is the same on every machine and fits its vectors.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+fn dot(a: &[f32], b: &[f32]) -> f64 {
     let mut sums = [0.0; 8];
     for (a, b) in a.chunks(8).zip(b.chunks(8)) {
         for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
+            *sum += f64::from(*a) * f64::from(*b);
         }
     }
     sums.iter().sum()

@@ -11,67 +11,50 @@ pub(crate) const GROUP: usize = 8;
 pub(crate) const DOT_ROWS: usize = 4;
 pub(crate) const DOT_ELEMENTS: usize = 32;
 
-/// `init + panel^T group` for a panel of [K][PANEL] and a group of [K][GROUP], as [GROUP][PANEL].
-/// Each element is one chain of at most 2 K roundings that starts at its `init`.
-pub(crate) fn product(
-    panel: &[f32],
-    group: &[f32],
-    init: &[f32; PANEL],
-    out: &mut [f32; GROUP * PANEL],
-) {
-    struct Op<'a>(
-        &'a [f32],
-        &'a [f32],
-        &'a [f32; PANEL],
-        &'a mut [f32; GROUP * PANEL],
-    );
+/// The products of `matrix` ([K][columns], columns a multiple of [`PANEL`]) with a group
+/// ([K][GROUP]), as [GROUP][columns].
+pub(crate) fn product(matrix: &[f32], group: &[f32], out: &mut [f32]) {
+    struct Op<'a>(&'a [f32], &'a [f32], &'a mut [f32]);
     impl WithSimd for Op<'_> {
         type Output = ();
 
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
-            panel_product(simd, self.0, self.1, self.2, self.3);
+            let columns = self.2.len() / GROUP;
+            for at in (0..columns).step_by(PANEL) {
+                panel_product(simd, self.0, self.1, &[0.0; PANEL], columns, at, self.2);
+            }
         }
     }
-    Arch::new().dispatch(Op(panel, group, init, out));
+    Arch::new().dispatch(Op(matrix, group, out));
 }
 
+/// [`PANEL`] columns of a product from `first` on, started at `init`. Each element is one chain of
+/// at most 2 K roundings.
 #[inline(always)]
 fn panel_product<S: Simd>(
     simd: S,
-    panel: &[f32],
+    matrix: &[f32],
     group: &[f32],
     init: &[f32],
-    out: &mut [f32; GROUP * PANEL],
+    columns: usize,
+    first: usize,
+    out: &mut [f32],
 ) {
-    let (panel, init) = (S::as_simd_f32s(panel).0, S::as_simd_f32s(init).0);
+    let (matrix, init) = (S::as_simd_f32s(matrix).0, S::as_simd_f32s(init).0);
     let out = S::as_mut_simd_f32s(out).0;
-    let width = PANEL / S::F32_LANES;
-    for at in (0..width).step_by(3) {
+    let (width, first) = (columns / S::F32_LANES, first / S::F32_LANES);
+    for (init, at) in init.chunks_exact(3).zip((first..).step_by(3)) {
+        let init = [init[0], init[1], init[2]];
         if S::REGISTER_COUNT >= 32 {
-            write_tile(
-                out,
-                width,
-                at,
-                0,
-                &tile::<S, 8>(simd, panel, at, group, 0, init),
-            );
+            let sums = tile::<S, 8>(simd, matrix, width, at, group, 0, init);
+            write_tile(out, width, at, 0, &sums);
         } else {
             // Twelve sums, three vectors and a query's coordinate fill 16 registers.
-            write_tile(
-                out,
-                width,
-                at,
-                0,
-                &tile::<S, 4>(simd, panel, at, group, 0, init),
-            );
-            write_tile(
-                out,
-                width,
-                at,
-                4,
-                &tile::<S, 4>(simd, panel, at, group, 4, init),
-            );
+            for half in [0, 4] {
+                let sums = tile::<S, 4>(simd, matrix, width, at, group, half, init);
+                write_tile(out, width, at, half, &sums);
+            }
         }
     }
 }
@@ -79,14 +62,15 @@ fn panel_product<S: Simd>(
 #[inline(always)]
 fn tile<S: Simd, const Q: usize>(
     simd: S,
-    panel: &[S::f32s],
+    matrix: &[S::f32s],
+    width: usize,
     at: usize,
     group: &[f32],
     first: usize,
-    init: &[S::f32s],
+    init: [S::f32s; 3],
 ) -> [[S::f32s; 3]; Q] {
-    let mut sums = [[init[at], init[at + 1], init[at + 2]]; Q];
-    let rows = panel.chunks_exact(PANEL / S::F32_LANES);
+    let mut sums = [init; Q];
+    let rows = matrix.chunks_exact(width);
     for (row, coordinates) in rows.zip(group.chunks_exact(GROUP)) {
         let row = [row[at], row[at + 1], row[at + 2]];
         for (q, sums) in sums.iter_mut().enumerate() {
@@ -149,7 +133,7 @@ impl WithSimd for Scan<'_> {
         let mut scores = [0.0; GROUP * PANEL];
         let panels = self.panels.chunks_exact(PANEL * self.columns);
         for (p, (panel, init)) in panels.zip(self.init.chunks_exact(PANEL)).enumerate() {
-            panel_product(simd, panel, self.group, init, &mut scores);
+            panel_product(simd, panel, self.group, init, PANEL, 0, &mut scores);
             for (q, (scores, &cut)) in scores.chunks_exact(PANEL).zip(self.cuts).enumerate() {
                 let passed: u32 = scores.iter().map(|&score| u32::from(score >= cut)).sum();
                 if passed == 0 {

@@ -81,13 +81,13 @@ impl Packed {
                 let cloud = points(rows);
                 let mut boxes = Boxes::new(1, columns.min(BOX_COLUMNS));
                 let (mut norm, mut error) = (0.0_f64, 0.0_f64);
-                for row in 0..cloud.len() {
+                for (row, init) in init.iter_mut().enumerate().take(cloud.len()) {
                     let start = row / PANEL * columns * PANEL + row % PANEL;
                     for (column, &x) in cloud.head(row).iter().enumerate() {
                         panels[start + column * PANEL] = x;
                     }
                     let squared = cloud.squared_norm(row);
-                    init[row] = (-squared / 2.0) as f32;
+                    *init = (-squared / 2.0) as f32;
                     norm = norm.max(squared.sqrt());
                     error = error.max(cloud.errors[row]);
                     boxes.widen(0, &cloud.head(row)[..columns.min(BOX_COLUMNS)]);

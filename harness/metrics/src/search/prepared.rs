@@ -18,7 +18,7 @@ const MIN_HELD: f64 = 0.5;
 /// Rows that one task takes the coordinates of.
 const PIECE: usize = 64;
 /// Queries of which the coordinates are held at a time.
-const BATCH: usize = 2048;
+const BATCH: usize = 1024;
 /// Queries that are tried first, to see whether the bound prunes.
 const TRIAL: usize = 32;
 
@@ -70,7 +70,7 @@ impl Prepared {
             .collect();
         let search = Search {
             packed: &self.packed,
-            cloud: &Cloud::joined(&pieces),
+            cloud: &Cloud::joined(pieces),
             queries: ids,
             metric,
         };
