@@ -128,14 +128,18 @@ impl<'a> Setup<'a> {
     }
 
     /// What a child needs to know of this machine.
-    pub(crate) fn environment(&self) -> Environment {
+    pub(crate) fn environment(&self) -> Result<Environment, Failure> {
         let absolute = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        Environment {
+        if self.global.onnxruntime.is_some() {
+            // A plugin may need it where no model does.
+            self.library().map_err(Failure::bad_input)?;
+        }
+        Ok(Environment {
             benchmarks: absolute(&self.benchmarks),
             data_dir: self.global.data.as_deref().map(absolute),
             plugins: self.plugins.clone(),
             library: self.library.get().cloned(),
-        }
+        })
     }
 
     /// The results folder of a suite.

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use eidetic_harness::cell::RuntimeSpec;
-use eidetic_harness::plan::{Plan, PlannedCell, Sources, plan};
 use eidetic_harness::dataset::Part;
+use eidetic_harness::plan::{Plan, PlannedCell, Sources, plan};
 use eidetic_harness::plugin::Registry;
 use eidetic_harness::suite::Suite;
 use eidetic_sdk::registration::{self, Origin};
@@ -217,6 +217,22 @@ fn an_attack_is_asked_about_as_many_as_the_suite_says() {
         refused[0].contains("attacks[0].candidates: `idle` is asked about no candidates"),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_model_may_name_its_attacks() {
+    let both = format!("{IDLE}, asked");
+    let plan = attacked("[{ id: memorizer, attacks: [as*] }, clean]", &both, "").unwrap();
+    let listed = plan.cells.iter().filter(|cell| cell.listed);
+    let rows: Vec<(&str, &str)> = listed
+        .map(|cell| (&*cell.spec.model.label, &*cell.spec.attack.label))
+        .collect();
+    let expected = [
+        ("clean", "asked"),
+        ("memorizer", "asked"),
+        ("clean", "idle"),
+    ];
+    assert_eq!(rows, expected);
 }
 
 #[test]

@@ -77,7 +77,12 @@ pub(crate) fn publish(board: &Board, folder: &Path, global: &Global) -> Result<(
     let color = talk::color(&std::io::stdout());
     output::text(&render(board, output::width(), color))?;
     if !global.quiet {
-        let names = ["metrics.csv", "mitigations.csv", "cells/"].join(", ");
+        let mut names = vec!["metrics.csv", "mitigations.csv"];
+        if !board.trends.is_empty() {
+            names.push("trends.csv");
+        }
+        names.push("cells/");
+        let names = names.join(", ");
         let file = folder.join("leaderboard.csv");
         talk::line(&format!("board: {}; beside it {names}", file.display()));
     }

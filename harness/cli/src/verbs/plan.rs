@@ -9,7 +9,7 @@ use eidetic_harness::plan::{PlannedCell, PlannedTraining};
 use eidetic_harness::plugin::{KindName, Registry};
 use eidetic_sdk::registration::make_attack;
 use eidetic_sdk::sampler::{Sampler, SamplerKind};
-use eidetic_sdk::{ImageShape, ModelInfo};
+use eidetic_sdk::{ErrorCode, ImageShape, ModelInfo};
 use serde_json::{Value, json};
 
 use crate::args::Global;
@@ -148,21 +148,24 @@ fn training_json(training: &PlannedTraining) -> Value {
     })
 }
 
-/// What the attack says of itself, within the limit; the limit where it says nothing.
+/// What the attack says of itself, within the limit: the limit where it says nothing, and nothing
+/// where it refuses the model, which it does before it asks anything.
 fn estimated_calls(planned: &PlannedCell, registry: &Registry) -> u64 {
-    let spec = &planned.spec;
-    let said = || {
-        let plugin = registry
-            .get(KindName::Attack, &spec.attack.plugin.id)
-            .ok()?;
-        let options = spec.attack.plugin.options.to_string();
-        let attack = make_attack(&plugin.registration, &options).ok()?;
-        let info = info_of(&spec.model);
-        let each = calls_per_sample(&spec.model, &info);
-        let calls = attack.model_calls(&info, each, planned.candidates);
-        calls.ok()?
+    let (spec, limit) = (&planned.spec, planned.spec.model_calls);
+    let Ok(plugin) = registry.get(KindName::Attack, &spec.attack.plugin.id) else {
+        return limit;
     };
-    said().unwrap_or(u64::MAX).min(spec.model_calls)
+    let options = spec.attack.plugin.options.to_string();
+    let Ok(attack) = make_attack(&plugin.registration, &options) else {
+        return limit;
+    };
+    let info = info_of(&spec.model);
+    let each = calls_per_sample(&spec.model, &info);
+    match attack.model_calls(&info, each, planned.candidates) {
+        Ok(calls) => calls.unwrap_or(limit).min(limit),
+        Err(error) if error.code == ErrorCode::Unsupported => 0,
+        Err(_) => limit,
+    }
 }
 
 /// What a model folder says of itself. A plugin's own schedule is not known before it is made; only

@@ -33,7 +33,7 @@ pub(crate) fn run(suite: &Path, global: &Global) -> Result<Exit, Failure> {
     let progress = Progress::new(&plan, global);
     let engine = Engine {
         plan: &plan,
-        environment: &setup.environment(),
+        environment: &setup.environment()?,
         program: std::env::current_exe().context("cannot find this program's own file")?,
         verb: CELL,
         folder: folder.clone(),

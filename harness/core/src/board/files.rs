@@ -9,6 +9,7 @@ use super::leaderboard::Board;
 use super::metrics::MetricRow;
 use super::mitigations::MitigationRow;
 use super::row::Row;
+use super::trends::TrendRow;
 use crate::cell::Times;
 use crate::files::write_atomic;
 use crate::plan::PlannedCell;
@@ -98,6 +99,18 @@ const MITIGATIONS: [Column<MitigationRow>; 22] = [
     ("reason", |_, row| row.reason.clone()),
 ];
 
+const TRENDS: [Column<TrendRow>; 9] = [
+    ("suite", |board, _| board.suite.clone()),
+    ("trend", |_, row| row.trend.clone()),
+    ("claim", |_, row| row.claim.into()),
+    ("holds", |_, row| row.verdict().into()),
+    ("value", |_, row| real(row.value)),
+    ("low", |_, row| real(row.low)),
+    ("high", |_, row| real(row.high)),
+    ("rows", |_, row| row.rows.clone()),
+    ("reason", |_, row| row.reason.clone()),
+];
+
 const TIMES: [Column<(PlannedCell, Times)>; 10] = [
     ("cell", |_, (cell, _)| cell.id.clone()),
     ("dataset", |_, (cell, _)| cell.spec.dataset.label.clone()),
@@ -115,12 +128,13 @@ const TIMES: [Column<(PlannedCell, Times)>; 10] = [
 
 impl Board {
     /// Every file of the board with its bytes: `leaderboard.csv`, `metrics.csv`,
-    /// `mitigations.csv`, and `times.csv`, which alone differs from run to run.
+    /// `mitigations.csv`, `trends.csv` where the suite has claims, and `times.csv`, which alone
+    /// differs from run to run.
     ///
     /// # Errors
     /// None that the caller can cause: writing to memory.
-    pub fn files(&self) -> io::Result<[(&'static str, Vec<u8>); 4]> {
-        Ok([
+    pub fn files(&self) -> io::Result<Vec<(&'static str, Vec<u8>)>> {
+        let mut files = vec![
             ("leaderboard.csv", table(self, &LEADERBOARD, &self.rows)?),
             ("metrics.csv", table(self, &METRICS, &self.metrics)?),
             (
@@ -128,7 +142,11 @@ impl Board {
                 table(self, &MITIGATIONS, &self.mitigations)?,
             ),
             ("times.csv", table(self, &TIMES, &self.times)?),
-        ])
+        ];
+        if !self.trends.is_empty() {
+            files.push(("trends.csv", table(self, &TRENDS, &self.trends)?));
+        }
+        Ok(files)
     }
 
     /// Writes [`Board::files`] into a results folder, each atomically.

@@ -6,7 +6,8 @@ use super::cells::Cells;
 use super::csv_text::rounded;
 use super::metrics::MetricRow;
 use super::mitigations::MitigationRow;
-use super::row::{Row, RowStatus};
+use super::row::{Row, RowStatus, twin_figure};
+use super::trends::TrendRow;
 use crate::cell::Times;
 use crate::plan::{Plan, PlannedCell};
 
@@ -23,6 +24,8 @@ pub struct Board {
     /// Mitigations by their worst attack. Sorted by dataset, goal, model, rank (those without
     /// last), mitigation.
     pub mitigations: Vec<MitigationRow>,
+    /// The suite's claims, in its order.
+    pub trends: Vec<TrendRow>,
     /// Every metric of every cell, and its means over seeds. Sorted by dataset, model,
     /// mitigation, attack, cells before means, seed, metric.
     pub metrics: Vec<MetricRow>,
@@ -55,7 +58,15 @@ impl Board {
             .collect();
         rank(&mut rows);
         rows.sort_by(|a, b| order(a).cmp(&order(b)));
+        let twin = |row: &Row| {
+            let key = (&*row.dataset, &*row.model, &*row.mitigation, &*row.attack);
+            let planned = groups.get(&key).map_or(&[][..], Vec::as_slice);
+            twin_figure(planned, cells, &row.headline)
+        };
+        let trends = plan.trends.iter();
+        let trends = trends.map(|trend| TrendRow::new(trend, &rows, twin));
         Self {
+            trends: trends.collect(),
             suite: plan.suite.clone(),
             suite_version: plan.suite_version,
             mitigations: MitigationRow::all(&rows),

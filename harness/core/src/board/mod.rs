@@ -20,6 +20,9 @@ mod samples;
 mod terminal;
 #[cfg(test)]
 mod terminal_tests;
+mod trends;
+#[cfg(test)]
+mod trends_tests;
 
 pub use broken::broken;
 pub use cells::{CellProblem, Cells};
@@ -30,3 +33,4 @@ pub use metrics::MetricRow;
 pub use mitigations::MitigationRow;
 pub use row::{Row, RowStatus};
 pub use terminal::render;
+pub use trends::TrendRow;

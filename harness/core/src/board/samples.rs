@@ -83,6 +83,7 @@ pub(super) fn plan(cells: Vec<PlannedCell>) -> Plan {
         suite: "test".into(),
         suite_version: 1,
         cells,
+        trends: Vec::new(),
         trainings: Vec::new(),
     }
 }

@@ -3,6 +3,7 @@
 use super::csv_text::line;
 use super::leaderboard::Board;
 use super::row::{Row, RowStatus};
+use super::trends::TrendRow;
 
 const HEADER: [&str; 11] = [
     "#",
@@ -89,7 +90,28 @@ pub fn render(board: &Board, width: usize, color: bool) -> String {
     let legend = legend(board);
     out += &paint(&cut(&legend, width), "2");
     out.push('\n');
+    for trend in &board.trends {
+        let color = match trend.holds {
+            Some(true) => "32",
+            Some(false) => "31",
+            None => FLAGGED,
+        };
+        out += &paint(&cut(&line(&told(trend)), width), color);
+        out.push('\n');
+    }
     out
+}
+
+/// `pass: memorization falls with n: 0.930 [0.890, 0.950]`, and what breaks it.
+fn told(trend: &TrendRow) -> String {
+    let mut text = format!("{}: {}", trend.verdict(), trend.trend);
+    if let (Some(value), Some(low), Some(high)) = (trend.value, trend.low, trend.high) {
+        text += &format!(": {value:.3} [{low:.3}, {high:.3}]");
+    }
+    if !trend.reason.is_empty() {
+        text += &format!("; {}", trend.reason);
+    }
+    text
 }
 
 /// What the mark stands for, once for all rows of a dataset and model that say the same.

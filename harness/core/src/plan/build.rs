@@ -8,7 +8,7 @@ use eidetic_sdk::{Access, Goal, Stages};
 
 use super::cells::{Plan, PlannedCell};
 use super::model::Model;
-use super::models::{Models, Subject};
+use super::models::{Models, Subject, fits};
 use super::recipes::{Trainings, Variant};
 use super::sources::{Data, Sources, plugin_spec};
 use crate::cell::{
@@ -17,7 +17,7 @@ use crate::cell::{
 use crate::dataset::{self, Candidate, Dataset, Split};
 use crate::plugin::{KindName, Registry};
 use crate::suggest::allowed_and_nearest;
-use crate::suite::{AttackEntry, DatasetEntry, MitigationChain, SamplesFrom, Suite};
+use crate::suite::{AttackEntry, DatasetEntry, MitigationChain, ModelEntry, SamplesFrom, Suite};
 use crate::yaml::LocatedError;
 
 struct Chain {
@@ -89,7 +89,7 @@ pub fn plan(suite: &Suite, sources: &Sources<'_>) -> Result<Plan, Vec<LocatedErr
     }
 
     let mut cells = Cells::default();
-    let mut combine = |data: &Data, model: &Model, chain: &Chain| {
+    let mut combine = |data: &Data, entry: &ModelEntry, model: &Model, chain: &Chain| {
         let combination = Combination {
             suite,
             sources,
@@ -97,7 +97,8 @@ pub fn plan(suite: &Suite, sources: &Sources<'_>) -> Result<Plan, Vec<LocatedErr
             chain,
         };
         let twin = model.twin.as_deref().filter(|_| !data.split.aux.is_empty());
-        for attack in &attacks {
+        let asked = |attack: &&Attack| fits(entry.attacks.as_deref(), &attack.spec.label);
+        for attack in attacks.iter().filter(asked) {
             for &seed in &suite.seeds {
                 let own = combination.cell(model, twin, attack, seed);
                 let twin = twin.map(|twin| {
@@ -117,7 +118,7 @@ pub fn plan(suite: &Suite, sources: &Sources<'_>) -> Result<Plan, Vec<LocatedErr
                 continue;
             };
             for chain in chains.iter().filter(|chain| listed.meets(&chain.label)) {
-                combine(data, model, chain);
+                combine(data, listed.entry, model, chain);
             }
         }
     }
@@ -133,7 +134,7 @@ pub fn plan(suite: &Suite, sources: &Sources<'_>) -> Result<Plan, Vec<LocatedErr
             match recipe.under(chain_label, links, stages, label, sources, &mut trainings) {
                 Ok(variant) => {
                     let (model, chain) = variant.split(chain);
-                    combine(&recipe.data, &model.sampled_by(sampler), &chain);
+                    combine(&recipe.data, entry, &model.sampled_by(sampler), &chain);
                 }
                 Err(message) => problems.push(suite.problem(entry.at, &[], message)),
             }
@@ -147,6 +148,7 @@ pub fn plan(suite: &Suite, sources: &Sources<'_>) -> Result<Plan, Vec<LocatedErr
         suite: suite.name.clone(),
         suite_version: suite.version,
         cells: cells.list,
+        trends: suite.trends.clone(),
         trainings: trainings.list,
     })
 }

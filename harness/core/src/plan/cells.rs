@@ -2,6 +2,7 @@
 
 use super::trainings::PlannedTraining;
 use crate::cell::CellSpec;
+use crate::suite::Trend;
 
 /// One cell that a suite asks for, or that is the twin of one.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +30,8 @@ pub struct Plan {
     pub suite_version: u64,
     /// Its cells, each id once.
     pub cells: Vec<PlannedCell>,
+    /// Claims that are judged on its board.
+    pub trends: Vec<Trend>,
     /// The recipes whose models they need, each once.
     pub trainings: Vec<PlannedTraining>,
 }

@@ -13,7 +13,7 @@ use crate::dataset::Part;
 use crate::model::{Manifest, ModelFolder, TrainedOn};
 use crate::plugin::KindName;
 use crate::suggest::allowed_and_nearest;
-use crate::suite::{ModelEntry, ModelSource, Suite};
+use crate::suite::{Glob, ModelEntry, ModelSource, Suite};
 use crate::yaml::LocatedError;
 
 /// Built-in names: the plugin `memorizer` over members or aux, natively or as ONNX.
@@ -40,9 +40,13 @@ pub(super) enum Subject {
 impl Listed<'_> {
     /// Whether it is combined with the mitigation of this label.
     pub(super) fn meets(&self, mitigation: &str) -> bool {
-        let patterns = self.entry.mitigations.as_ref();
-        patterns.is_none_or(|patterns| patterns.iter().any(|p| p.matches(mitigation)))
+        fits(self.entry.mitigations.as_deref(), mitigation)
     }
+}
+
+/// Whether a label is among those that a model's patterns ask for; all are without patterns.
+pub(super) fn fits(patterns: Option<&[Glob]>, label: &str) -> bool {
+    patterns.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(label)))
 }
 
 /// The models of a suite, as they are resolved.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -275,15 +276,13 @@ impl Engine<'_> {
                 let _ = send.send(permille);
             };
             let (verb, timeout) = (self.verb, self.cell_timeout);
-            process::run(
-                &self.program,
-                verb,
-                &file,
-                timeout,
-                cancel,
-                send,
-                self.quiet,
-            )
+            let mut command = Command::new(&self.program);
+            command.arg(verb).arg(&file);
+            if let Some(library) = &self.environment.library {
+                // For plugins that run networks of their own, on models that load none.
+                command.env("ORT_DYLIB_PATH", &library.path);
+            }
+            process::run(command, timeout, cancel, send, self.quiet)
         };
         let ended = std::thread::scope(|scope| {
             let child = scope.spawn(run);

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -35,20 +34,16 @@ pub(super) struct Ended {
     pub(super) stderr_tail: String,
 }
 
-/// Runs `program verb JOB` to its end, or to the timeout's, or the run's. The child is asked to
+/// Runs a command to its end, or to the timeout's, or the run's. The child is asked to
 /// end by closing its stdin, which is also what it sees when this process dies.
 pub(super) fn run(
-    program: &Path,
-    verb: &str,
-    job: &Path,
+    mut command: Command,
     timeout: Duration,
     cancel: &AtomicBool,
     progress: impl Fn(u64) + Send + 'static,
     quiet: bool,
 ) -> std::io::Result<Ended> {
-    let mut child = Command::new(program)
-        .arg(verb)
-        .arg(job)
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -94,7 +94,10 @@ impl AttackEntry {
 fn sweep(reader: &mut Reader<'_>, node: &Node, base: &Options) -> Option<Vec<Options>> {
     let lists = Options::read(reader, node)?;
     if lists.is_empty() {
-        reader.problem(node, "expected an option with its values, got none; remove it");
+        reader.problem(
+            node,
+            "expected an option with its values, got none; remove it",
+        );
         return None;
     }
     let mut swept = vec![base.clone()];

@@ -17,11 +17,12 @@ use super::mitigation::MitigationChain;
 use super::model::{ModelEntry, ModelSource};
 use super::reader::Reader;
 use super::sampler::Sampler;
+use super::trend::Trend;
 use crate::suggest::allowed_and_nearest;
 use crate::yaml::{Document, LocatedError, Node, NodeId};
 
 const VERSION: u64 = 1;
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "version",
     "name",
     "seed",
@@ -33,6 +34,7 @@ const KEYS: [&str; 11] = [
     "seeds",
     "limits",
     "expect",
+    "trends",
 ];
 
 /// A suite file as read: checked in itself, defaults filled in, entries labelled.
@@ -64,6 +66,9 @@ pub struct Suite {
     /// What must come out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Expectation>,
+    /// Claims that are judged on the board.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trends: Vec<Trend>,
     #[serde(skip)]
     document: Arc<Document>,
 }
@@ -239,6 +244,10 @@ fn read(reader: &mut Reader<'_>, document: &Arc<Document>) -> Option<Suite> {
         Some(None) => None,
         None => Some(Vec::new()),
     };
+    let trends = match root.get("trends") {
+        Some(node) => read_trends(reader, node),
+        None => Some(Vec::new()),
+    };
     Some(Suite {
         version,
         name: name?,
@@ -251,6 +260,7 @@ fn read(reader: &mut Reader<'_>, document: &Arc<Document>) -> Option<Suite> {
         seeds: seeds?,
         limits: limits?,
         expect: expect?,
+        trends: trends?,
         document: Arc::clone(document),
     })
 }
@@ -294,46 +304,85 @@ fn read_seeds(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<u64>> {
     Some(seeds)
 }
 
+fn read_trends(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Trend>> {
+    let mut trends: Vec<Trend> = Vec::new();
+    for item in reader.list(node)? {
+        let trend = Trend::read(reader, item)?;
+        if trends.iter().any(|other| other.name == trend.name) {
+            let name = &trend.name;
+            reader.problem(
+                item,
+                format!("the name {name:?} stands twice; names must differ"),
+            );
+        }
+        trends.push(trend);
+    }
+    Some(trends)
+}
+
 /// A pattern that fits no label would make its check pass for ever.
 fn refuse_dead_expectations(reader: &mut Reader<'_>, suite: &Suite) {
-    let labels = suite.resolved().labels;
-    let recipes = suite.models.iter();
-    let recipes = recipes.filter(|model| matches!(model.source, ModelSource::Recipe(_)));
-    let brings_datasets = recipes.count() > 0;
-    for expectation in &suite.expect {
-        let dimensions: [(&str, &Glob, &[&str]); 4] = [
-            ("dataset", &expectation.dataset, &labels.datasets),
-            ("model", &expectation.model, &labels.models),
-            ("mitigation", &expectation.mitigation, &labels.mitigations),
-            ("attack", &expectation.attack, &labels.attacks),
-        ];
-        for (key, pattern, labels) in dimensions {
-            if key == "dataset" && brings_datasets {
-                continue;
-            }
-            if !labels.iter().any(|label| pattern.matches(label)) {
-                let text = pattern.as_str();
-                let tail = allowed_and_nearest(text, labels.iter().copied());
-                reader.problem_under(
-                    expectation.at,
-                    key,
-                    format!("{text:?} fits no {key} of this suite{tail}"),
-                );
-            }
+    for of in &suite.expect {
+        let patterns = [&of.dataset, &of.model, &of.mitigation, &of.attack];
+        refuse_dead_patterns(reader, suite, of.at, patterns);
+    }
+    for trend in &suite.trends {
+        for of in trend.claim.selectors() {
+            let patterns = [&of.dataset, &of.model, &of.mitigation, &of.attack];
+            refuse_dead_patterns(reader, suite, of.at, patterns);
         }
     }
 }
 
-/// A model's pattern that fits none of the suite's mitigations asks for nothing.
+fn refuse_dead_patterns(
+    reader: &mut Reader<'_>,
+    suite: &Suite,
+    at: NodeId,
+    [dataset, model, mitigation, attack]: [&Glob; 4],
+) {
+    let labels = suite.resolved().labels;
+    let recipes = suite.models.iter();
+    let recipes = recipes.filter(|model| matches!(model.source, ModelSource::Recipe(_)));
+    let brings_datasets = recipes.count() > 0;
+    let dimensions: [(&str, &Glob, &[&str]); 4] = [
+        ("dataset", dataset, &labels.datasets),
+        ("model", model, &labels.models),
+        ("mitigation", mitigation, &labels.mitigations),
+        ("attack", attack, &labels.attacks),
+    ];
+    for (key, pattern, labels) in dimensions {
+        if key == "dataset" && brings_datasets {
+            continue;
+        }
+        if !labels.iter().any(|label| pattern.matches(label)) {
+            let text = pattern.as_str();
+            let tail = allowed_and_nearest(text, labels.iter().copied());
+            let message = format!("{text:?} fits no {key} of this suite{tail}");
+            reader.problem_under(at, key, message);
+        }
+    }
+}
+
+/// A model's pattern that fits none of the suite's mitigations or attacks asks for nothing.
 fn refuse_dead_combinations(reader: &mut Reader<'_>, suite: &Suite) {
-    let labels = suite.resolved().labels.mitigations;
+    let labels = suite.resolved().labels;
     for model in &suite.models {
-        for pattern in model.mitigations.iter().flatten() {
-            if !labels.iter().any(|label| pattern.matches(label)) {
-                let text = pattern.as_str();
-                let tail = allowed_and_nearest(text, labels.iter().copied());
-                let message = format!("{text:?} fits no mitigation of this suite{tail}");
-                reader.problem_under(model.at, "mitigations", message);
+        for (key, of, patterns, labels) in [
+            (
+                "mitigations",
+                "mitigation",
+                &model.mitigations,
+                &labels.mitigations,
+            ),
+            ("attacks", "attack", &model.attacks, &labels.attacks),
+        ] {
+            for pattern in patterns.iter().flatten() {
+                if !labels.iter().any(|label| pattern.matches(label)) {
+                    let text = pattern.as_str();
+                    let tail = allowed_and_nearest(text, labels.iter().copied());
+                    let message = format!("{text:?} fits no {of} of this suite{tail}");
+                    reader.problem_under(model.at, key, message);
+                }
             }
         }
     }

@@ -21,6 +21,7 @@ mod refusal_tests;
 mod sampler;
 #[cfg(test)]
 mod tests;
+mod trend;
 
 pub use attack::{AttackEntry, SamplesFrom};
 pub(crate) use dataset::dataset_label;
@@ -35,3 +36,4 @@ pub use mitigation::{MitigationChain, MitigationUse};
 pub use model::{ModelEntry, ModelSource};
 pub use options::Options;
 pub use sampler::{Sampler, SamplerKind};
+pub use trend::{Claim, Selector, Trend};

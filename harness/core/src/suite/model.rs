@@ -27,6 +27,9 @@ pub struct ModelEntry {
     /// all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mitigations: Option<Vec<Glob>>,
+    /// Which of the suite's attacks are made on it, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attacks: Option<Vec<Glob>>,
     /// The entry's own sampler; see [`super::Suite::sampler_of`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampler: Option<Sampler>,
@@ -64,6 +67,7 @@ impl ModelEntry {
             options: Options::default(),
             name: None,
             mitigations: None,
+            attacks: None,
             sampler: None,
             label: String::new(),
             at: node.id(),
@@ -72,7 +76,7 @@ impl ModelEntry {
             entry.source = ModelSource::Named(reader.name(node)?);
             return Some(entry);
         }
-        const KEYS: [&str; 8] = [
+        const KEYS: [&str; 9] = [
             "id",
             "plugin",
             "folder",
@@ -80,6 +84,7 @@ impl ModelEntry {
             "options",
             "name",
             "mitigations",
+            "attacks",
             "sampler",
         ];
         let expected = "a model's name or a mapping with id, plugin, folder or recipe";
@@ -90,11 +95,16 @@ impl ModelEntry {
         if let Some(sampler) = node.get("sampler") {
             entry.sampler = Sampler::read(reader, sampler);
         }
-        if let Some(patterns) = node.get("mitigations") {
-            let patterns = reader.list(patterns)?.iter();
-            let patterns = patterns.map(|item| reader.text(item).map(Glob::new));
-            entry.mitigations = Some(patterns.collect::<Option<_>>()?);
-        }
+        let mut patterns = |key| match node.get(key) {
+            Some(patterns) => {
+                let patterns = reader.list(patterns)?.iter();
+                let patterns = patterns.map(|item| reader.text(item).map(Glob::new));
+                Some(Some(patterns.collect::<Option<_>>()?))
+            }
+            None => Some(None),
+        };
+        entry.mitigations = patterns("mitigations")?;
+        entry.attacks = patterns("attacks")?;
         if let Some(options) = node.get("options") {
             entry.options = Options::read(reader, options)?;
         }

@@ -13,12 +13,12 @@ fn unknown_and_duplicate_keys() {
     assert_eq!(
         refused("models: [ m, { plugin: p, optoins: {} } ]"),
         "1:27: models[1].optoins: unknown key \"optoins\"; allowed: id, plugin, folder, recipe, \
-         options, name, mitigations, sampler; did you mean \"options\"?"
+         options, name, mitigations, attacks, sampler; did you mean \"options\"?"
     );
     assert_eq!(
         refused("sede: 3"),
         "1:1: sede: unknown key \"sede\"; allowed: version, name, seed, sampler, datasets, models, \
-         mitigations, attacks, seeds, limits, expect; did you mean \"seed\"?"
+         mitigations, attacks, seeds, limits, expect, trends; did you mean \"seed\"?"
     );
     assert_eq!(
         refused("limits: { model_call: 3 }"),
@@ -263,6 +263,36 @@ fn the_same_twice() {
     assert_eq!(
         refused("seeds: [3, 3]"),
         "1:12: seeds[1]: the seed 3 stands twice; seeds must differ"
+    );
+}
+
+#[test]
+fn trends_claim_one_thing_of_rows_that_are_there() {
+    assert_eq!(
+        refused("trends: [ { name: t } ]"),
+        "1:11: trends[0]: expected one of falls, rises, peaks, above_control, at_control, got 0 of them"
+    );
+    assert_eq!(
+        refused("trends: [ { name: t, falls: [ {} ] } ]"),
+        "1:29: trends[0].falls: expected at least 2 rows, got 1"
+    );
+    assert_eq!(
+        refused("trends: [ { name: t, at_control: [ {} ] } ]"),
+        "1:11: trends[0]: missing key \"within\": how far above the control is none"
+    );
+    assert_eq!(
+        refused("trends: [ { name: t, within: 0.1, above_control: [ {} ] } ]"),
+        "1:30: trends[0].within: belongs to at_control alone; remove it"
+    );
+    assert_eq!(
+        refused("trends: [ { name: t, above_control: [ {}, { model: n } ] } ]"),
+        "1:52: trends[0].above_control[1].model: \"n\" fits no model of this suite; allowed: m"
+    );
+    assert_eq!(
+        refused(
+            "trends: [ { name: t, above_control: [ {} ] }, { name: t, above_control: [ {} ] } ]"
+        ),
+        "1:47: trends[1]: the name \"t\" stands twice; names must differ"
     );
 }
 

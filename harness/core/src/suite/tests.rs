@@ -230,7 +230,10 @@ fn a_sweep_is_an_entry_a_value_and_prints_as_these() {
     );
     assert_eq!(suite.digest(), parse(&written).unwrap().digest());
     assert_eq!(suite.attacks[0].candidates, Some(64));
-    assert_eq!(suite.attacks[0].samples_from, Some(SamplesFrom::Counterpart));
+    assert_eq!(
+        suite.attacks[0].samples_from,
+        Some(SamplesFrom::Counterpart)
+    );
 }
 
 #[test]
