@@ -13,7 +13,7 @@
 //! | how are scores spread? | [`percentiles`], [`Histogram`] |
 //! | can members be told apart? | [`Roc`]: the curve; [`Candidates`]: AUC, TPR at FPR <= x, success rate |
 //! | without any model? | [`blind_auc`] |
-//! | is that more than chance? | [`excess`] over the control of the same findings, [`difference`] of other images |
+//! | is that more than chance? | [`excess`] over the control of the same findings, [`difference`] of other images, [`mover`] of two figures |
 //! | how alike are two images? | [`l2`], [`centred_cosine`] |
 //! | how sure is that? | [`Proportion`], [`Bootstrap`], [`student_t`]: 95 % intervals |
 //!
@@ -60,6 +60,7 @@ mod index;
 mod interval;
 mod matching;
 mod measured;
+mod mover;
 mod neighbours;
 mod roc;
 mod search;
@@ -87,6 +88,7 @@ pub use images::{Images, l2, squared_distance};
 pub use index::Index;
 pub use interval::{CONFIDENCE, Proportion, student_t};
 pub use measured::{Estimate, Measured, Reason};
+pub use mover::mover;
 pub use neighbours::{Neighbours, nearest, nearest_excluding, nearest_others};
 pub use roc::{OperatingPoint, Roc};
 pub use summary::{Histogram, percentile, percentiles};
