@@ -1,8 +1,8 @@
 //! The nearest training images of a set of images, from files of raw pixels:
 //!
-//!     neighbours TRAINING QUERIES DIM OUT K...
+//!     neighbours TRAINING QUERIES DIM OUT [brute] K...
 //!
-//! TRAINING and QUERIES hold rows of DIM bytes. Writes the indices as little-endian u32 to OUT.K for
+//! TRAINING and QUERIES hold rows of DIM bytes; `brute` prepares nothing. Writes the indices as little-endian u32 to OUT.K for
 //! each K, and prints one line of JSON a search: seconds, and the peak of resident memory so far.
 
 use std::error::Error;
@@ -14,7 +14,11 @@ use eidetic_metrics::{Images, Index};
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [training, queries, dim, out, ks @ ..] = &arguments[..] else {
-        return Err("usage: neighbours TRAINING QUERIES DIM OUT K...".into());
+        return Err("usage: neighbours TRAINING QUERIES DIM OUT [brute] K...".into());
+    };
+    let (brute, ks) = match ks {
+        [first, ks @ ..] if first == "brute" => (true, ks),
+        _ => (false, ks),
     };
     let dim = dim.parse()?;
     let (training, queries) = (std::fs::read(training)?, std::fs::read(queries)?);
@@ -23,7 +27,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let read_bytes = peak_bytes();
 
     let started = Instant::now();
-    let index = Index::new(training);
+    let index = if brute {
+        Index::unprepared(training)
+    } else {
+        Index::new(training)
+    };
     writeln!(
         stdout,
         r#"{{"prepare_s": {:.4}, "index_bytes": {}, "read_bytes": {read_bytes}, "peak_bytes": {}}}"#,

@@ -55,13 +55,16 @@ impl<'a> Index<'a> {
         let (n, queries) = (images.len() as u64, queries as u64);
         let preparation = 128 * n + 2 * 5 * 144 * n.min(2048);
         if n * queries < 4 * preparation {
-            Self {
-                images,
-                prepared: None,
-            }
+            Self::unprepared(images)
         } else {
             Self::new(images)
         }
+    }
+
+    /// Prepares nothing: every search is brute force, what the others are measured by.
+    pub fn unprepared(images: Images<'a>) -> Self {
+        let prepared = None;
+        Self { images, prepared }
     }
 
     /// The images that are searched.

@@ -10,7 +10,7 @@ use super::metric::Metric;
 use super::pack::Packed;
 
 /// Queries that pass over a leaf together at most.
-const BLOCK: usize = 4 * GROUP;
+const BLOCK: usize = 16 * GROUP;
 
 /// What a search did: pairs of which the first bound was computed, that it let through, and that
 /// were measured exactly.
