@@ -3,9 +3,8 @@
 use rayon::prelude::*;
 
 use super::best::Keep;
-use super::kernel::{DOT_ELEMENTS, DOT_ROWS, dots};
+use super::kernel::{DOT_ELEMENTS, DOT_ROWS, dots, widen};
 use super::metric::Metric;
-use super::projection::widen;
 use crate::Images;
 
 /// Bytes of a block of rows in i16: one of queries and one of references share the second-level
@@ -35,27 +34,17 @@ impl Wide {
 
     fn fill<'a>(&mut self, dim: usize, rows: impl ExactSizeIterator<Item = &'a [u8]>) {
         let padded_dim = dim.next_multiple_of(DOT_ELEMENTS);
-        self.values.clear();
-        self.values
-            .resize(rows.len().next_multiple_of(DOT_ROWS) * padded_dim, 0);
-        self.norms.clear();
-        for (row, wide) in rows.zip(self.values.chunks_exact_mut(padded_dim)) {
-            widen(row, wide);
-            self.norms.push(squared_norm(row));
+        let length = rows.len().next_multiple_of(DOT_ROWS) * padded_dim;
+        if self.values.len() != length {
+            self.values.clear();
+            self.values.resize(length, 0);
         }
+        // What pads rows stays 0; a row too many has products that nobody reads.
+        self.norms.clear();
+        let wide = self.values.chunks_exact_mut(padded_dim);
+        self.norms
+            .extend(rows.zip(wide).map(|(row, wide)| widen(row, wide)));
     }
-}
-
-fn squared_norm(row: &[u8]) -> u64 {
-    let squares = |piece: &[u8]| {
-        piece
-            .iter()
-            .map(|&x| u32::from(x) * u32::from(x))
-            .sum::<u32>()
-    };
-    row.chunks(4096)
-        .map(|piece| u64::from(squares(piece)))
-        .sum()
 }
 
 impl Integers<'_> {
@@ -68,7 +57,7 @@ impl Integers<'_> {
     ) -> Vec<K> {
         let dim = self.reference.dim();
         let padded_dim = dim.next_multiple_of(DOT_ELEMENTS);
-        let rows = (BLOCK_BYTES / (2 * padded_dim)).clamp(DOT_ROWS, MAX_ROWS);
+        let rows = (BLOCK_BYTES / (2 * padded_dim)).clamp(DOT_ROWS, MAX_ROWS) / DOT_ROWS * DOT_ROWS;
         let share = queries.len().div_ceil(rayon::current_num_threads());
         let block = share.clamp(1, rows);
         let done: Vec<Vec<K>> = queries

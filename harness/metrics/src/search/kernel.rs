@@ -216,6 +216,25 @@ fn dot_tile<const Q: usize, const R: usize>(
     sums
 }
 
+/// Copies pixels to the start of a row of i16. The sum of their squares.
+pub(crate) fn widen(row: &[u8], wide: &mut [i16]) -> u64 {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let mut squares = 0;
+            for (row, wide) in row.chunks(512).zip(wide.chunks_mut(512)) {
+                let mut sum = 0_i32;
+                for (&pixel, to) in row.iter().zip(wide) {
+                    *to = i16::from(pixel);
+                    sum += i32::from(pixel) * i32::from(pixel);
+                }
+                squares += sum as u64;
+            }
+            squares
+        },
+    )
+}
+
 /// The sum of squared differences if it is at most `limit`; gives up early where it is not.
 pub(crate) fn squared_within(a: &[u8], b: &[u8], limit: u64) -> Option<u64> {
     Arch::new().dispatch(

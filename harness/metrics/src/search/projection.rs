@@ -2,7 +2,7 @@
 
 use super::cloud::Cloud;
 use super::directions::{DIRECTIONS, Directions};
-use super::kernel::{DOT_ROWS, dots, squared_within};
+use super::kernel::{DOT_ROWS, dots, squared_within, widen};
 use super::leaves::BOX_COLUMNS;
 use crate::Images;
 
@@ -104,12 +104,5 @@ impl Projection {
         let mut out = vec![0; padded * count];
         dots(&wide, &self.directions.rows[..count * dim], dim, &mut out);
         out
-    }
-}
-
-/// Copies pixels to the start of a row of i16.
-pub(crate) fn widen(row: &[u8], wide: &mut [i16]) {
-    for (to, &pixel) in wide.iter_mut().zip(row) {
-        *to = i16::from(pixel);
     }
 }
