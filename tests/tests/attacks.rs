@@ -43,7 +43,7 @@ fn members_are_told_from_holdout_on_the_memorizer_and_not_on_the_clean_model() {
 }
 
 /// SIDE, small.
-const SIDE: &str = "{ id: side, options: { n_syn: 128, samples: 16, clusters: 6, lambda: 1, \
+const SIDE: &str = "{ id: side, options: { n_syn: 128, samples: 16, clusters: 6, lambda: 1, steps: 6, \
                     classifier: { channels: [4], blocks: [1], steps: 20 } }";
 
 #[test]
