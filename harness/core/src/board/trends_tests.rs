@@ -6,8 +6,11 @@ use super::{Board, Cells, render};
 use crate::cell::Record;
 use crate::suite::Suite;
 
-/// Boards of 100 images a row: `model attack hits`, hits of the clean twin behind a slash.
-fn board(rows: &[(&str, &str, u64, Option<u64>)], trends: &str) -> Board {
+/// Model, attack, hits, and those of the clean twin where there is one.
+type Line<'a> = (&'a str, &'a str, u64, Option<u64>);
+
+/// Boards of 100 images a row.
+fn board(rows: &[Line<'_>], trends: &str) -> Board {
     let (mut cells, mut records): (Vec<_>, Vec<Record>) = Default::default();
     for &(model, attack, hits, twin) in rows {
         let own = spec(model, "none", attack, 0);
@@ -23,7 +26,7 @@ fn board(rows: &[(&str, &str, u64, Option<u64>)], trends: &str) -> Board {
         cells.push(cell);
         records.push(extracted(own, hits, 0, 100));
     }
-    let labels = |of: fn(&(&str, &str, u64, Option<u64>)) -> String| -> String {
+    let labels = |of: fn(&Line<'_>) -> String| -> String {
         let mut labels: Vec<String> = rows.iter().map(of).collect();
         labels.sort();
         labels.dedup();
