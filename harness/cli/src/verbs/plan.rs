@@ -1,5 +1,6 @@
 //! `eidetic plan SUITE`.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use eidetic_harness::board::Cells;
@@ -27,10 +28,11 @@ pub(crate) fn run(named: &Path, global: &Global) -> Result<Exit, Failure> {
     for problem in &there.problems {
         talk::warning(&format!("left out {problem}"));
     }
+    let mut folders = Folders::default();
     let cells: Vec<Cell<'_>> = plan
         .cells
         .iter()
-        .map(|cell| Cell::new(cell, &there, &setup.registry))
+        .map(|cell| Cell::new(cell, &there, &setup.registry, &mut folders))
         .collect();
     if global.json {
         output::json(&json!({
@@ -77,7 +79,12 @@ struct Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    fn new(planned: &'a PlannedCell, there: &Cells, registry: &Registry) -> Self {
+    fn new(
+        planned: &'a PlannedCell,
+        there: &Cells,
+        registry: &Registry,
+        folders: &mut Folders,
+    ) -> Self {
         let state = match (&planned.not_applicable, there.records.get(&planned.id)) {
             (Some(reason), _) => format!("n/a: {reason}"),
             (None, Some(record)) if record.status.is_settled() => "there".to_owned(),
@@ -86,7 +93,7 @@ impl<'a> Cell<'a> {
         };
         let calls = match planned.not_applicable {
             Some(_) => 0,
-            None => estimated_calls(planned, registry),
+            None => estimated_calls(planned, registry, folders),
         };
         Self {
             planned,
@@ -150,7 +157,7 @@ fn training_json(training: &PlannedTraining) -> Value {
 
 /// What the attack says of itself, within the limit: the limit where it says nothing, and nothing
 /// where it refuses the model, which it does before it asks anything.
-fn estimated_calls(planned: &PlannedCell, registry: &Registry) -> u64 {
+fn estimated_calls(planned: &PlannedCell, registry: &Registry, folders: &mut Folders) -> u64 {
     let (spec, limit) = (&planned.spec, planned.spec.model_calls);
     let Ok(plugin) = registry.get(KindName::Attack, &spec.attack.plugin.id) else {
         return limit;
@@ -159,8 +166,9 @@ fn estimated_calls(planned: &PlannedCell, registry: &Registry) -> u64 {
     let Ok(attack) = make_attack(&plugin.registration, &options) else {
         return limit;
     };
-    let info = info_of(&spec.model);
-    let each = calls_per_sample(&spec.model, &info);
+    let folder = folders.of(&spec.model);
+    let info = info_of(folder);
+    let each = calls_per_sample(&spec.model, folder, &info);
     match attack.model_calls(&info, each, planned.candidates) {
         Ok(calls) => calls.unwrap_or(limit).min(limit),
         Err(error) if error.code == ErrorCode::Unsupported => 0,
@@ -168,33 +176,38 @@ fn estimated_calls(planned: &PlannedCell, registry: &Registry) -> u64 {
     }
 }
 
+/// Model folders by path, each opened once: opening one checks the digest of every file.
+#[derive(Default)]
+struct Folders(HashMap<String, Option<ModelFolder>>);
+
+impl Folders {
+    fn of(&mut self, model: &ModelSpec) -> Option<&ModelFolder> {
+        match &model.origin {
+            ModelOrigin::Folder { path, .. } | ModelOrigin::Recipe { path, .. } => {
+                let open = || ModelFolder::open(Path::new(path)).ok();
+                self.0.entry(path.clone()).or_insert_with(open).as_ref()
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What a model folder says of itself. A plugin's own schedule is not known before it is made; only
 /// ancestral sampling asks for it.
-fn info_of(model: &ModelSpec) -> ModelInfo {
+fn info_of(folder: Option<&ModelFolder>) -> ModelInfo {
     let image = ImageShape {
         channels: 1,
         height: 1,
         width: 1,
     };
-    folder_of(model)
-        .as_ref()
-        .map_or_else(|| ModelInfo::pixel_denoiser(image, 0.5), ModelFolder::info)
+    folder.map_or_else(|| ModelInfo::pixel_denoiser(image, 0.5), ModelFolder::info)
 }
 
-fn folder_of(model: &ModelSpec) -> Option<ModelFolder> {
-    match &model.origin {
-        ModelOrigin::Folder { path, .. } | ModelOrigin::Recipe { path, .. } => {
-            ModelFolder::open(Path::new(path)).ok()
-        }
-        _ => None,
-    }
-}
-
-fn calls_per_sample(model: &ModelSpec, info: &ModelInfo) -> u64 {
+fn calls_per_sample(model: &ModelSpec, folder: Option<&ModelFolder>, info: &ModelInfo) -> u64 {
     let wish = model.sampler.as_ref();
     let kind = wish
         .and_then(|wish| serde_json::from_value(wish.get("kind")?.clone()).ok())
-        .or_else(|| folder_of(model)?.manifest().sampler)
+        .or_else(|| folder?.manifest().sampler)
         .unwrap_or(SamplerKind::Heun);
     let mut sampler = Sampler::for_model(kind, info);
     if let Some(steps) = wish.and_then(|wish| wish.get("steps")?.as_u64()) {
