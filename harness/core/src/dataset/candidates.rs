@@ -19,11 +19,7 @@ impl Candidate {
     /// images, of reconstruction as many holdout images as members, of extraction nothing; of both
     /// at most `most`, drawn by `seed`. In an order that depends on `seed` and not on which they are.
     pub fn mixed(split: &Split, goal: Goal, most: Option<u64>, seed: u64) -> Vec<Self> {
-        let holdout = match goal {
-            Goal::Extraction => return Vec::new(),
-            Goal::Reconstruction => split.control(),
-            Goal::Membership => &split.holdout[..],
-        };
+        let [members, holdout] = sides(split, goal);
         let most = most.map_or(usize::MAX, |most| {
             usize::try_from(most).unwrap_or(usize::MAX)
         });
@@ -36,10 +32,26 @@ impl Candidate {
             drawn.truncate(most);
             drawn
         };
-        let mut candidates = drawn(&split.members, true);
+        let mut candidates = drawn(members, true);
         candidates.extend(drawn(holdout, false));
         candidates.sort_unstable_by_key(|(place, _)| *place);
         candidates.into_iter().map(|(_, each)| each).collect()
+    }
+
+    /// How many [`Candidate::mixed`] gives, without drawing them.
+    pub fn count(split: &Split, goal: Goal, most: Option<u64>) -> u64 {
+        let counts = sides(split, goal).map(|images| images.len() as u64);
+        let most = most.unwrap_or(u64::MAX);
+        counts.into_iter().map(|count| count.min(most)).sum()
+    }
+}
+
+/// Members and holdout images that an attack after `goal` can be asked about.
+fn sides(split: &Split, goal: Goal) -> [&[u32]; 2] {
+    match goal {
+        Goal::Extraction => [&[], &[]],
+        Goal::Reconstruction => [&split.members, split.control()],
+        Goal::Membership => [&split.members, &split.holdout],
     }
 }
 

@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
+use eidetic_sdk::Goal;
 use proptest::prelude::*;
 
-use super::super::{Dataset, PLANTED_COPIES, TrainingSet};
+use super::super::{Candidate, Dataset, PLANTED_COPIES, TrainingSet};
 use super::*;
 
 const DIGEST: &str = "a dataset's digest";
@@ -118,6 +119,42 @@ fn everything_can_be_used_and_aux_may_be_empty() {
     assert_eq!(split.control(), &split.holdout[..3]);
     let all: BTreeSet<_> = split.members.iter().chain(&split.holdout).collect();
     assert_eq!(all.len(), 10);
+}
+
+/// As many as are counted, members and holdout apart, the same whatever the limit leaves out.
+#[test]
+fn candidates_are_as_many_as_are_counted() {
+    let split = Split::over(&lone(10), DIGEST, &config(3, 7, 0)).unwrap();
+    let mixed = |goal, most| {
+        let mixed = Candidate::mixed(&split, goal, most, 5);
+        assert_eq!(Candidate::count(&split, goal, most), mixed.len() as u64);
+        let is_member = |each: &&Candidate| each.member;
+        assert!(
+            mixed
+                .iter()
+                .all(|c| c.member == split.members.contains(&c.index))
+        );
+        (mixed.iter().filter(is_member).count(), mixed)
+    };
+    for (goal, most, members, all) in [
+        (Goal::Extraction, None, 0, 0),
+        (Goal::Reconstruction, None, 3, 6),
+        (Goal::Membership, None, 3, 10),
+        (Goal::Membership, Some(5), 3, 8),
+        (Goal::Membership, Some(2), 2, 4),
+        (Goal::Reconstruction, Some(1), 1, 2),
+    ] {
+        let (of_members, mixed) = mixed(goal, most);
+        assert_eq!(
+            (of_members, mixed.len()),
+            (members, all),
+            "{goal:?} {most:?}"
+        );
+    }
+    let (_, all) = mixed(Goal::Membership, None);
+    let (_, some) = mixed(Goal::Membership, Some(2));
+    let kept: Vec<_> = all.iter().filter(|each| some.contains(each)).collect();
+    assert_eq!(kept, some.iter().collect::<Vec<_>>());
 }
 
 /// A group larger than a part passes it by and is whole in a later one.

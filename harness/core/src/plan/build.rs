@@ -233,12 +233,11 @@ impl Combination<'_> {
         };
         let missing = (attack.samples_from.is_some() && other.is_none())
             .then(|| "samples_from: the model has no clean twin".to_owned());
-        let most = spec.attack.candidates;
-        let asked = Candidate::mixed(&data.split, attack.goal, most, 0).len() as u64;
+        let candidates = Candidate::count(&data.split, attack.goal, spec.attack.candidates);
         PlannedCell {
             id: spec.id(),
             not_applicable: not_applicable(data, model, self.chain).or(missing),
-            candidates: asked,
+            candidates,
             spec,
             twin: None,
             listed: true,
