@@ -111,7 +111,7 @@ const TRENDS: [Column<TrendRow>; 9] = [
     ("reason", |_, row| row.reason.clone()),
 ];
 
-const TIMES: [Column<(PlannedCell, Times)>; 10] = [
+const TIMES: [Column<(PlannedCell, Times)>; 12] = [
     ("cell", |_, (cell, _)| cell.id.clone()),
     ("dataset", |_, (cell, _)| cell.spec.dataset.label.clone()),
     ("model", |_, (cell, _)| cell.spec.model.label.clone()),
@@ -121,6 +121,12 @@ const TIMES: [Column<(PlannedCell, Times)>; 10] = [
     ("attack", |_, (cell, _)| cell.spec.attack.label.clone()),
     ("seed", |_, (cell, _)| cell.spec.seed.to_string()),
     ("seconds", |_, (_, times)| real(Some(times.seconds))),
+    ("attack_seconds", |_, (_, times)| {
+        real(times.spent.map(|spent| spent.attack_seconds))
+    }),
+    ("model_seconds", |_, (_, times)| {
+        real(times.spent.map(|spent| spent.model_seconds))
+    }),
     ("harness", |_, (_, times)| times.harness.clone()),
     ("processor", |_, (_, times)| times.processor.clone()),
     ("threads", |_, (_, times)| times.threads.to_string()),

@@ -9,7 +9,7 @@ mod store;
 pub(crate) use findings::{EMISSIONS, Emission, Emitted, PIXELS};
 pub use findings::{Extracted, Findings, FindingsError, Inferred, Reconstructed};
 pub use record::{
-    BLIND_AUC, Metric, PerImage, ProbeRecord, Record, RecordError, Scores, Status, Times,
+    BLIND_AUC, Metric, PerImage, ProbeRecord, Record, RecordError, Scores, Spent, Status, Times,
 };
 pub use spec::{
     AttackSpec, CellSpec, DatasetSpec, ModelOrigin, ModelSpec, PluginSpec, RuntimeSpec,

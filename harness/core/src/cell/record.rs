@@ -173,6 +173,19 @@ pub struct Times {
     pub processor: String,
     /// Threads that the cell had.
     pub threads: usize,
+    /// Where the attack's time went; absent where it did not begin, or crashed.
+    #[serde(flatten, skip_serializing_if = "Option::is_none", default)]
+    pub spent: Option<Spent>,
+}
+
+/// Where an attack's time went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spent {
+    /// Wall-clock seconds from the attack's first instruction to its last.
+    pub attack_seconds: f64,
+    /// Of these, seconds in the model, summed over threads. The rest is the attack's own work and
+    /// that of samplers and mitigations.
+    pub model_seconds: f64,
 }
 
 /// Why a record cannot be used.

@@ -13,7 +13,7 @@ use super::error::{Error, at};
 use super::job::{Environment, Job, Outcome};
 use super::lock::lock;
 use super::process::{self, End, Ended, describe};
-use crate::cell::{CellSpec, Emitted, FINDINGS_ENDING, Record, RecordError, Status, Times};
+use crate::cell::{CellSpec, Emitted, FINDINGS_ENDING, Record, RecordError, Spent, Status, Times};
 use crate::files::{remove_folder, remove_temporary, write_atomic};
 use crate::plan::{Plan, PlannedCell};
 
@@ -225,20 +225,23 @@ impl Engine<'_> {
         let started = Instant::now();
         let spec = &cell.spec;
         events(Event::Started(spec));
-        let mut record = match &cell.not_applicable {
-            Some(reason) => Record::new(spec.clone(), Status::NotApplicable, reason.clone()),
+        let (mut record, spent) = match &cell.not_applicable {
+            Some(reason) => {
+                let record = Record::new(spec.clone(), Status::NotApplicable, reason.clone());
+                (record, None)
+            }
             None => {
                 let folder = work.join(&cell.id);
-                let Some(record) = self.child(spec, &folder, threads, assessor, cancel, events)?
+                let Some(ended) = self.child(spec, &folder, threads, assessor, cancel, events)?
                 else {
                     return Ok(None);
                 };
                 fs::remove_dir_all(&folder).map_err(at("cannot clear", &folder))?;
-                record
+                ended
             }
         };
         let seconds = started.elapsed();
-        let times = Times::here(seconds.as_secs_f64(), threads);
+        let times = Times::here(seconds.as_secs_f64(), threads, spent);
         let path = assessor.cells.join(format!("{}.time.json", cell.id));
         let json = serde_json::to_vec_pretty(&times).map_err(io::Error::other);
         json.and_then(|json| write_atomic(&path, &json))
@@ -257,7 +260,7 @@ impl Engine<'_> {
         assessor: &Assessor<'_>,
         cancel: &AtomicBool,
         events: &(dyn Fn(Event<'_>) + Sync),
-    ) -> Result<Option<Record>, Error> {
+    ) -> Result<Option<(Record, Option<Spent>)>, Error> {
         fs::create_dir_all(folder).map_err(at("cannot create", folder))?;
         let job = Job {
             spec: spec.clone(),
@@ -298,19 +301,20 @@ impl Engine<'_> {
         if matches!(ended.end, End::Cancelled) {
             return Ok(None);
         }
-        let mut record = self.record(spec, folder, ended);
+        let (mut record, spent) = self.record(spec, folder, ended);
         if record.status != Status::NotApplicable {
             let emitted = Emitted::read(folder);
             assessor.assess(&mut record, emitted)?;
         }
-        Ok(Some(record))
+        Ok(Some((record, spent)))
     }
 
-    /// What a child's end and words come to.
-    fn record(&self, spec: &CellSpec, folder: &Path, ended: Ended) -> Record {
+    /// What a child's end and words come to, and where its time went.
+    fn record(&self, spec: &CellSpec, folder: &Path, ended: Ended) -> (Record, Option<Spent>) {
         let told: Option<Outcome> = fs::read(folder.join(Outcome::FILE))
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let spent = told.as_ref().and_then(|told| told.spent);
         let mut record = match (&ended.end, told) {
             (End::Exited(status), Some(told)) if status.success() => {
                 let mut record = Record::new(spec.clone(), told.status, told.reason);
@@ -334,15 +338,20 @@ impl Engine<'_> {
         if !record.status.is_settled() {
             record.stderr_tail = ended.stderr_tail;
         }
-        record
+        (record, spent)
     }
 }
 
 impl Times {
     /// Host facts of this process, with these seconds.
-    fn here(seconds: f64, threads: usize) -> Self {
+    fn here(seconds: f64, threads: usize, spent: Option<Spent>) -> Self {
+        let rounded = |seconds: f64| (seconds * 1000.0).round() / 1000.0;
         Self {
-            seconds: (seconds * 1000.0).round() / 1000.0,
+            seconds: rounded(seconds),
+            spent: spent.map(|spent| Spent {
+                attack_seconds: rounded(spent.attack_seconds),
+                model_seconds: rounded(spent.model_seconds),
+            }),
             harness: env!("CARGO_PKG_VERSION").into(),
             processor: eidetic_runtime::Host::detect().cpu,
             threads,

@@ -11,7 +11,7 @@ use super::training::TrainingData;
 use crate::cell::{ModelSpec, PluginSpec};
 use crate::dataset::{Dataset, Part, Split};
 use crate::plugin::{KindName, Registry};
-use crate::service::{Budget, Link, Service, ServiceOptions};
+use crate::service::{Budget, Link, Service, ServiceOptions, Stopwatch, Timed};
 
 /// A model under the mitigations of a cell.
 pub(super) struct Guarded {
@@ -22,7 +22,8 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    /// Makes `model`; what has to be written lies in `folder` of the job's.
+    /// Makes `model`; what has to be written lies in `folder` of the job's. The model's time goes to
+    /// `stopwatch`.
     pub(super) fn new(
         job: &Job,
         registry: &Registry,
@@ -30,6 +31,7 @@ impl Guarded {
         model: &ModelSpec,
         folder: &str,
         seed: u64,
+        stopwatch: &Stopwatch,
     ) -> Result<Self, Stop> {
         let part = model.trained_on.unwrap_or(Part::Members);
         let mut train = TrainingData::new(dataset, split, part);
@@ -42,7 +44,7 @@ impl Guarded {
             }
             links.push(link);
         }
-        let served = serve(job, model, registry, &train, folder)?;
+        let mut served = serve(job, model, registry, &train, folder)?;
         stages.extend(served.trained_under.iter().cloned());
         if let Some(mitigation) = &served.mitigation {
             links.insert(0, mitigate(mitigation, registry, &train, seed)?.0);
@@ -58,6 +60,10 @@ impl Guarded {
         if links.iter().any(|link| link.sampling) {
             stages.push("sampling".into());
         }
+        served.model = Box::new(Timed {
+            model: served.model,
+            stopwatch: stopwatch.clone(),
+        });
         Ok(Self {
             served,
             links,

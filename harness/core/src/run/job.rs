@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use eidetic_runtime::Library;
 use serde::{Deserialize, Serialize};
 
-use crate::cell::{CellSpec, Status};
+use crate::cell::{CellSpec, Spent, Status};
 
 /// Where things are on this machine; nothing here changes what a cell finds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -50,6 +50,8 @@ pub struct Outcome {
     pub n_trained: Option<u64>,
     /// Digest of the model as served.
     pub model_sha256: String,
+    /// Where the time went; absent where the attack did not begin.
+    pub spent: Option<Spent>,
 }
 
 impl Job {
@@ -71,6 +73,7 @@ impl Outcome {
             stages_applied: Vec::new(),
             n_trained: None,
             model_sha256: String::new(),
+            spent: None,
         }
     }
 }

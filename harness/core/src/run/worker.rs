@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Instant;
 
 use eidetic_sdk::registration::{Kind, make_attack};
 use eidetic_sdk::{Access, ErrorCode};
@@ -13,10 +14,10 @@ use super::guarded::Guarded;
 use super::job::{Job, Outcome};
 use super::sink::HostSink;
 use super::stop::{Stop, failed, plugin, same};
-use crate::cell::Status;
+use crate::cell::{Spent, Status};
 use crate::dataset::{self, Candidate, Dataset, Split};
 use crate::plugin::{KindName, Registry};
-use crate::service::{Budget, HostTarget, Service};
+use crate::service::{Budget, HostTarget, Service, Stopwatch};
 
 /// Works on a job. Whatever goes wrong is in the outcome; findings lie in the job's folder.
 pub fn work(job: &Job, registry: &Registry, stop: &AtomicBool) -> Outcome {
@@ -44,8 +45,9 @@ fn attempt(
     let spec = &job.spec;
     let (dataset, split) = data(job)?;
     let seed = run_seed(spec.suite_seed, spec.seed);
-    let around =
-        |model, folder| Guarded::new(job, registry, (&dataset, &split), model, folder, seed);
+    let stopwatch = Stopwatch::default();
+    let data = (&dataset, &split);
+    let around = |model, folder| Guarded::new(job, registry, data, model, folder, seed, &stopwatch);
     let guarded = around(&spec.model, "model")?;
     outcome.model_sha256.clone_from(&guarded.served.sha256);
     outcome.n_trained = guarded.served.n_trained;
@@ -104,7 +106,13 @@ fn attempt(
         stop,
         last_permille: AtomicU64::new(u64::MAX),
     };
-    let result = pool(job.threads)?.install(|| attack.run(&target, &context, &sink));
+    let pool = pool(job.threads)?;
+    let (started, before) = (Instant::now(), stopwatch.total());
+    let result = pool.install(|| attack.run(&target, &context, &sink));
+    outcome.spent = Some(Spent {
+        attack_seconds: started.elapsed().as_secs_f64(),
+        model_seconds: (stopwatch.total() - before).as_secs_f64(),
+    });
     let applied = samples_from.as_ref().is_some_and(Service::output_applied);
     if service.output_applied() || applied {
         outcome.stages_applied.push("output".into());

@@ -7,8 +7,10 @@ mod sampling;
 mod target;
 #[cfg(test)]
 mod tests;
+mod timed;
 
 pub use budget::Budget;
 pub use chain::{Chain, Link};
 pub use sampling::{Service, ServiceOptions};
 pub use target::{Ask, HostTarget};
+pub use timed::{Stopwatch, Timed};
