@@ -26,7 +26,7 @@ pub struct Candidates<'a> {
     pub(crate) group: &'a [u32],
     /// Candidates by descending score.
     pub(crate) order: Vec<u32>,
-    strata: Strata,
+    pub(crate) strata: Strata,
 }
 
 const MEMBERS: usize = 1;
@@ -95,12 +95,7 @@ impl<'a> Candidates<'a> {
         if !self.has_duplicates() {
             return Ok(self.roc()?.and_then(|roc| roc.auc()));
         }
-        let groups = self.strata.groups();
-        let enough = Reason::unless_enough("groups of members", 2, groups[MEMBERS] as usize)
-            .and_then(|()| {
-                Reason::unless_enough("groups of non-members", 2, groups[OTHERS] as usize)
-            });
-        if let Measured::Missing(reason) = enough {
+        if let Measured::Missing(reason) = self.enough_groups() {
             return Ok(Measured::Missing(reason));
         }
         if self.is_flat() {
@@ -109,6 +104,7 @@ impl<'a> Candidates<'a> {
         }
         let value = self.area(&self.strata.once());
         if value == 0.0 || value == 1.0 {
+            let groups = self.strata.groups();
             let pairs = groups[MEMBERS].min(groups[OTHERS]) as usize;
             let pairs = std::iter::repeat_n(value == 1.0, pairs);
             return Ok(Proportion::count(pairs).clopper_pearson());
@@ -125,18 +121,28 @@ impl<'a> Candidates<'a> {
     /// # Errors
     /// As [`Roc::new`].
     pub fn roc(&self) -> Result<Measured<Roc>, Error> {
-        let of = |wanted: bool| -> Vec<f64> {
-            let each = self.scores.iter().zip(self.member);
-            each.filter(|&(_, &member)| member == wanted)
-                .map(|(&score, _)| score)
-                .collect()
-        };
-        Roc::new(&of(true), &of(false))
+        Roc::new(&self.side(true), &self.side(false))
+    }
+
+    /// Missing for fewer than two groups of members or of non-members.
+    pub(crate) fn enough_groups(&self) -> Measured<()> {
+        let groups = self.strata.groups();
+        let others = || Reason::unless_enough("groups of non-members", 2, groups[OTHERS] as usize);
+        Reason::unless_enough("groups of members", 2, groups[MEMBERS] as usize)
+            .and_then(|()| others())
+    }
+
+    /// The scores of members, or of non-members, in the order of the candidates.
+    pub(crate) fn side(&self, wanted: bool) -> Vec<f64> {
+        let each = self.scores.iter().zip(self.member);
+        each.filter(|&(_, &member)| member == wanted)
+            .map(|(&score, _)| score)
+            .collect()
     }
 
     /// The area where group g counts `weight[g]` times. Pairs are counted doubled, so that a tie
     /// is a whole number.
-    fn area(&self, weight: &[u32]) -> f64 {
+    pub(crate) fn area(&self, weight: &[u32]) -> f64 {
         let (mut members, mut others) = (0_u64, 0_u64);
         let (mut tied_members, mut tied_others) = (0_u64, 0_u64);
         let mut lost = 0_u128;

@@ -100,6 +100,12 @@ pub enum Error {
         /// Where it was met on another side.
         index: usize,
     },
+    /// Two lists that should be of the same candidates.
+    #[error("expected the same candidates on both sides, got another at index {index}")]
+    Unpaired {
+        /// The first that differs in membership or group.
+        index: usize,
+    },
     /// More successes than trials.
     #[error("expected at most as many hits as trials, got {hits} of {trials}")]
     Proportion {

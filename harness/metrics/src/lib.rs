@@ -13,8 +13,11 @@
 //! | how are scores spread? | [`percentiles`], [`Histogram`] |
 //! | can members be told apart? | [`Roc`]: the curve; [`Candidates`]: AUC, TPR at FPR <= x, success rate |
 //! | without any model? | [`blind_auc`] |
-//! | is that more than chance? | [`excess`] over the control of the same findings, [`difference`] of other images, [`mover`] of two figures |
+//! | is that more than chance? | [`excess`] over the control of the same findings, [`difference`] of other images, [`mover`] of two figures, [`Candidates::auc_difference`] |
+//! | with what p-value? | [`mcnemar`] of the same images, [`fisher`] of others, [`normal_p_value`] of an interval, [`holm`] of many |
 //! | how alike are two images? | [`l2`], [`centred_cosine`] |
+//! | how good are the images? | [`Moments`] and [`frechet`], [`kid`], [`prdc`]: from [`Features`] |
+//! | are they close to the training images? | [`auth_pct`], [`c_t`]: secondary |
 //! | how sure is that? | [`Proportion`], [`Bootstrap`], [`student_t`]: 95 % intervals |
 //!
 //! A figure is either an [`Error`] (the input is wrong), [`Measured::Missing`] (the input is
@@ -55,6 +58,7 @@ mod embeddings;
 mod error;
 mod excess;
 mod extraction;
+mod holm;
 mod images;
 mod index;
 mod interval;
@@ -62,8 +66,11 @@ mod matching;
 mod measured;
 mod mover;
 mod neighbours;
+mod quality;
+mod paired;
 mod roc;
 mod search;
+mod significance;
 mod sketch;
 mod strata;
 mod summary;
@@ -84,12 +91,18 @@ pub use extraction::{
     ExtractionScore, NL2_ALPHA, NL2_MIN_TRAINING, NL2_NEIGHBOURS, NN_RATIO_MEMORIZED,
     extraction_scores, is_memorized, memorized, nl2, nl2_scales, nn_ratio, unique_extracted,
 };
+pub use holm::holm;
 pub use images::{Images, l2, squared_distance};
 pub use index::Index;
 pub use interval::{CONFIDENCE, Proportion, student_t};
 pub use measured::{Estimate, Measured, Reason};
 pub use mover::mover;
 pub use neighbours::{Neighbours, nearest, nearest_excluding, nearest_others};
+pub use quality::{
+    Features, Kid, Moments, PRDC_NEIGHBOURS, Prdc, auth_pct, c_t, frechet, kid, prdc,
+};
+pub use paired::Comparison;
 pub use roc::{OperatingPoint, Roc};
+pub use significance::{fisher, mcnemar, normal_p_value};
 pub use summary::{Histogram, percentile, percentiles};
 pub use tiled::{TiledIndex, Tiling};

@@ -55,8 +55,16 @@ impl Roc {
     /// The area under the curve, in [0, 1], chance 0.5: the chance that a member scores above a
     /// non-member, ties as half.
     pub fn area(&self) -> f64 {
-        let pairs = self.members.len() as u128 * self.non_members.len() as u128;
-        Placements::new(&self.members, &self.non_members).sum as f64 / (2 * pairs) as f64
+        self.placements(true).mean()
+    }
+
+    /// Of members among non-members, or the other way round.
+    fn placements(&self, of_members: bool) -> Placements {
+        let (own, other) = match of_members {
+            true => (&self.members, &self.non_members),
+            false => (&self.non_members, &self.members),
+        };
+        Placements::new(placements(own, other), other.len())
     }
 
     /// The area with the 95 % interval of DeLong et al. (1988), cut to [0, 1].
@@ -71,8 +79,7 @@ impl Roc {
             .and_then(|()| Reason::unless_enough("non-members", 2, n))
             .and_then(|()| {
                 let value = self.area();
-                let variance = Placements::new(&self.members, &self.non_members).variance()
-                    + Placements::new(&self.non_members, &self.members).variance();
+                let variance = self.placements(true).variance() + self.placements(false).variance();
                 if variance > 0.0 {
                     let half = Z * variance.sqrt();
                     let (low, high) = ((value - half).max(0.0), (value + half).min(1.0));
@@ -118,36 +125,48 @@ impl Roc {
     }
 }
 
-/// DeLong's placement values of one list in another, doubled so that a tie counts 1: exact
-/// integers, so the order of the scores changes nothing.
-struct Placements {
-    sum: u128,
-    squares: u128,
-    own: u128,
-    other: u128,
+/// DeLong's placement values of one list in another that ascends, doubled so that a tie counts 1:
+/// exact integers, so the order of the scores changes nothing.
+pub(crate) fn placements(own: &[f64], other: &[f64]) -> impl Iterator<Item = i128> {
+    own.iter().map(|score| {
+        let less = other.partition_point(|o| o < score);
+        let not_more = other.partition_point(|o| o <= score);
+        (less + not_more) as i128
+    })
+}
+
+/// The sums of placement values, or of their differences under two scores.
+pub(crate) struct Placements {
+    sum: i128,
+    squares: i128,
+    own: i128,
+    other: i128,
 }
 
 impl Placements {
-    /// Both lists ascend.
-    fn new(own: &[f64], other: &[f64]) -> Self {
-        let (mut sum, mut squares) = (0, 0);
-        for score in own {
-            let less = other.partition_point(|o| o < score);
-            let not_more = other.partition_point(|o| o <= score);
-            let doubled = (less + not_more) as u128;
-            sum += doubled;
-            squares += doubled * doubled;
+    /// Doubled values, one of each of the list, and the length of the other list.
+    pub(crate) fn new(doubled: impl Iterator<Item = i128>, other: usize) -> Self {
+        let (mut sum, mut squares, mut own) = (0, 0, 0);
+        for value in doubled {
+            sum += value;
+            squares += value * value;
+            own += 1;
         }
         Self {
             sum,
             squares,
-            own: own.len() as u128,
-            other: other.len() as u128,
+            own,
+            other: other as i128,
         }
     }
 
+    /// Their mean: the area, or the difference of two.
+    pub(crate) fn mean(&self) -> f64 {
+        self.sum as f64 / (2 * self.own * self.other) as f64
+    }
+
     /// The variance of their mean; own lists of two or more.
-    fn variance(&self) -> f64 {
+    pub(crate) fn variance(&self) -> f64 {
         let scatter = self.own * self.squares - self.sum * self.sum;
         let scale = self.own as f64 * self.own as f64 * (self.own - 1) as f64;
         scatter as f64 / scale / (4 * self.other * self.other) as f64
