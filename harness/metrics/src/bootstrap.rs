@@ -5,7 +5,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 
 use crate::error::refuse_non_finite;
-use crate::interval::CONFIDENCE;
+use crate::interval::{CONFIDENCE, mean};
 use crate::summary::{interpolate, sorted};
 use crate::{Error, Estimate, Measured, Reason};
 
@@ -102,6 +102,34 @@ impl Bootstrap {
         scratch: impl Fn() -> S + Sync + Send,
         of_resample: impl Fn(&mut S, &mut ChaCha8Rng) -> [f64; K] + Sync,
     ) -> Result<[(f64, f64); K], Error> {
+        let tail = 100.0 * (1.0 - CONFIDENCE) / 2.0;
+        let of_statistic = |values: Vec<f64>| {
+            let values = sorted(values);
+            let end = |percent| interpolate(&values, percent);
+            (end(tail), end(100.0 - tail))
+        };
+        let resampled = self.resampled(scratch, of_resample)?;
+        Ok(resampled.map(of_statistic))
+    }
+
+    /// The variance over resamples of one statistic, drawn as for [`Bootstrap::intervals`].
+    pub(crate) fn variance<S>(
+        &self,
+        scratch: impl Fn() -> S + Sync + Send,
+        of_resample: impl Fn(&mut S, &mut ChaCha8Rng) -> f64 + Sync,
+    ) -> Result<f64, Error> {
+        let [values] = self.resampled(scratch, |scratch, rng| [of_resample(scratch, rng)])?;
+        let centre = mean(&values);
+        let squares: Vec<f64> = values.iter().map(|x| (x - centre).powi(2)).collect();
+        Ok(mean(&squares))
+    }
+
+    /// Each statistic's values, one a resample.
+    fn resampled<const K: usize, S>(
+        &self,
+        scratch: impl Fn() -> S + Sync + Send,
+        of_resample: impl Fn(&mut S, &mut ChaCha8Rng) -> [f64; K] + Sync,
+    ) -> Result<[Vec<f64>; K], Error> {
         self.check()?;
         let resamples: Vec<[f64; K]> = (0..self.resamples)
             .into_par_iter()
@@ -109,18 +137,12 @@ impl Bootstrap {
                 of_resample(scratch, &mut self.rng(resample))
             })
             .collect();
-        let tail = 100.0 * (1.0 - CONFIDENCE) / 2.0;
-        let mut intervals = [(0.0, 0.0); K];
-        for (k, interval) in intervals.iter_mut().enumerate() {
-            let values: Vec<f64> = resamples.iter().map(|of| of[k]).collect();
-            refuse_non_finite("statistics over the resamples", &values)?;
-            let values = sorted(values);
-            *interval = (
-                interpolate(&values, tail),
-                interpolate(&values, 100.0 - tail),
-            );
+        let values: [Vec<f64>; K] =
+            std::array::from_fn(|k| resamples.iter().map(|of| of[k]).collect());
+        for values in &values {
+            refuse_non_finite("statistics over the resamples", values)?;
         }
-        Ok(intervals)
+        Ok(values)
     }
 
     /// The generator of one resample: its own stream.
@@ -154,7 +176,6 @@ pub(crate) fn below(rng: &mut ChaCha8Rng, n: u32) -> u32 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::interval::mean;
 
     #[test]
     fn draws_differ_by_resample_and_seed_and_cover_all() {

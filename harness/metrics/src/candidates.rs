@@ -1,8 +1,9 @@
 //! Candidates of a membership attack: one score each, and which of them are duplicates.
 
 use crate::error::refuse_non_finite;
+use crate::roc::area_interval;
 use crate::strata::Strata;
-use crate::{Bootstrap, Error, Estimate, Measured, Proportion, Reason, Roc};
+use crate::{Bootstrap, Error, Estimate, Measured, Reason, Roc};
 
 /// What an attack says of images that are members or not, higher meaning more likely a member.
 ///
@@ -83,7 +84,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// The area under the ROC curve, as [`Roc::auc`] has it (DeLong). Among duplicates DeLong's
-    /// images are not independent: the interval is then that of a bootstrap over groups, members
+    /// images are not independent: the variance is then that of a bootstrap over groups, members
     /// and non-members each as many as there are. Where these separate perfectly every resample
     /// is alike, and the interval is Clopper and Pearson's over disjoint pairs of groups.
     ///
@@ -103,17 +104,13 @@ impl<'a> Candidates<'a> {
             return Ok(Measured::Missing(Reason::NoSpread { what }));
         }
         let value = self.area(&self.strata.once());
-        if value == 0.0 || value == 1.0 {
-            let groups = self.strata.groups();
-            let pairs = groups[MEMBERS].min(groups[OTHERS]) as usize;
-            let pairs = std::iter::repeat_n(value == 1.0, pairs);
-            return Ok(Proportion::count(pairs).clopper_pearson());
-        }
-        let [(low, high)] = bootstrap.intervals(Vec::new, |weight, rng| {
+        let variance = bootstrap.variance(Vec::new, |weight, rng| {
             self.strata.draw(rng, weight);
-            [self.area(weight)]
+            self.area(weight)
         })?;
-        Ok(Measured::Value(Estimate { value, low, high }))
+        let groups = self.strata.groups();
+        let pairs = groups[MEMBERS].min(groups[OTHERS]) as usize;
+        Ok(area_interval(value, variance, pairs))
     }
 
     /// The curve over all candidates.
@@ -182,6 +179,7 @@ pub(crate) fn same_length(what: &'static str, expected: usize, got: usize) -> Re
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::Proportion;
 
     const BOOTSTRAP: Bootstrap = Bootstrap {
         resamples: 500,

@@ -18,7 +18,7 @@ pub struct Comparison {
 impl Candidates<'_> {
     /// The area under this ROC curve less that under `other`'s, of the same candidates in the same
     /// order, in [-1, 1], by the variance of DeLong et al. (1988, Biometrics 44:837), in the
-    /// O(n log n) of Sun and Xu (2014). Among duplicates the interval is a bootstrap's, as
+    /// O(n log n) of Sun and Xu (2014). Among duplicates the variance is a bootstrap's, as
     /// [`Candidates::auc`] has it: the same groups are drawn for both. The p-value is the
     /// interval's own, see [`normal_p_value`].
     ///
@@ -57,19 +57,15 @@ impl Candidates<'_> {
             let what = "the scores";
             return Ok(Measured::Missing(Reason::NoSpread { what }));
         }
-        let difference = match self.has_duplicates() {
+        let value = self.area(&self.strata.once()) - other.area(&other.strata.once());
+        let variance = match self.has_duplicates() {
             false => self.delong(other),
-            true => {
-                let once = self.strata.once();
-                let value = self.area(&once) - other.area(&once);
-                let [(low, high)] = bootstrap.intervals(Vec::new, |weight, rng| {
-                    self.strata.draw(rng, weight);
-                    [self.area(weight) - other.area(weight)]
-                })?;
-                Estimate { value, low, high }
-            }
+            true => bootstrap.variance(Vec::new, |weight, rng| {
+                self.strata.draw(rng, weight);
+                self.area(weight) - other.area(weight)
+            })?,
         };
-        let difference = if difference.low == difference.high {
+        let difference = if variance == 0.0 {
             let area = |of: &Candidates<'_>| -> Result<Estimate, Error> {
                 // Equal scores: a guess, whose area is known.
                 let half = Estimate {
@@ -81,7 +77,12 @@ impl Candidates<'_> {
             };
             mover(area(self)?, area(other)?, 1)
         } else {
-            difference
+            let half = Z * variance.sqrt();
+            Estimate {
+                value,
+                low: value - half,
+                high: value + half,
+            }
         };
         let p_value = normal_p_value(difference);
         let Estimate { value, low, high } = difference;
@@ -106,24 +107,17 @@ impl Candidates<'_> {
         }
     }
 
-    /// Two or more members and non-members.
-    fn delong(&self, other: &Candidates<'_>) -> Estimate {
+    /// The variance of the difference of areas; two or more members and non-members.
+    fn delong(&self, other: &Candidates<'_>) -> f64 {
         let of = |wanted: bool| {
-            let [(own, others), (other_own, other_others)] =
-                [self, other].map(|of| (of.side(wanted), sorted(of.side(!wanted))));
-            let ours = placements(&own, &others);
-            let theirs = placements(&other_own, &other_others);
+            let own = [self, other].map(|of| of.side(wanted));
+            let others = [self, other].map(|of| sorted(of.side(!wanted)));
+            let ours = placements(&own[0], &others[0]);
+            let theirs = placements(&own[1], &others[1]);
             let differences = ours.zip(theirs).map(|(ours, theirs)| ours - theirs);
-            Placements::new(differences, others.len())
+            Placements::new(differences, others[0].len()).variance()
         };
-        let (members, non_members) = (of(true), of(false));
-        let value = members.mean();
-        let half = Z * (members.variance() + non_members.variance()).sqrt();
-        Estimate {
-            value,
-            low: value - half,
-            high: value + half,
-        }
+        of(true) + of(false)
     }
 }
 

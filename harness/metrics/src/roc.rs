@@ -67,7 +67,9 @@ impl Roc {
         Placements::new(placements(own, other), other.len())
     }
 
-    /// The area with the 95 % interval of DeLong et al. (1988), cut to [0, 1].
+    /// The area with a 95 % interval in [0, 1]: the variance of DeLong et al. (1988) on the scale of
+    /// logits, where the area is nearer to normal (Pepe 2003, section 5.2; Qin and Hotilovac 2008).
+    /// On the scale of areas 64 images with an AUC of 0.95 are covered 86 % of the time.
     ///
     /// DeLong's variance is 0 where the scores separate perfectly, and its interval a point.
     /// There it is Clopper and Pearson's instead, over as many disjoint pairs of a member and a
@@ -78,18 +80,8 @@ impl Roc {
         Reason::unless_enough("members", 2, m)
             .and_then(|()| Reason::unless_enough("non-members", 2, n))
             .and_then(|()| {
-                let value = self.area();
                 let variance = self.placements(true).variance() + self.placements(false).variance();
-                if variance > 0.0 {
-                    let half = Z * variance.sqrt();
-                    let (low, high) = ((value - half).max(0.0), (value + half).min(1.0));
-                    Measured::Value(Estimate { value, low, high })
-                } else if value == 0.0 || value == 1.0 {
-                    let pairs = std::iter::repeat_n(value == 1.0, m.min(n));
-                    Proportion::count(pairs).clopper_pearson()
-                } else {
-                    Measured::Missing(Reason::NoSpread { what: "the scores" })
-                }
+                area_interval(self.area(), variance, m.min(n))
             })
     }
 
@@ -123,6 +115,27 @@ impl Roc {
             fpr: rate(&self.non_members),
         }
     }
+}
+
+/// An area of this variance with its interval; where nothing varies that of `pairs` disjoint pairs
+/// of a member and a non-member.
+pub(crate) fn area_interval(value: f64, variance: f64, pairs: usize) -> Measured<Estimate> {
+    if value == 0.0 || value == 1.0 {
+        let pairs = std::iter::repeat_n(value == 1.0, pairs);
+        return Proportion::count(pairs).clopper_pearson();
+    }
+    if variance == 0.0 {
+        return Measured::Missing(Reason::NoSpread { what: "the scores" });
+    }
+    let half = Z * variance.sqrt() / (value * (1.0 - value));
+    let odds = value / (1.0 - value);
+    let share = |odds: f64| odds / (1.0 + odds);
+    Measured::Value(Estimate {
+        value,
+        low: share(odds * (-half).exp()),
+        // Of the odds of the complement, since those of a whole are infinite.
+        high: 1.0 - share((-half).exp() / odds),
+    })
 }
 
 /// DeLong's placement values of one list in another that ascends, doubled so that a tie counts 1:
@@ -188,9 +201,11 @@ mod tests {
         // AUC 3/4; each variance (1/4)^2 * 2 / 1 / 2 = 1/16.
         let auc = roc(&[3.0, 1.0], &[0.0, 2.0]).auc().value().unwrap();
         assert_eq!(auc.value, 0.75);
-        let half = Z * 0.125_f64.sqrt();
-        assert!((auc.low - (0.75 - half)).abs() < 1e-15);
-        assert_eq!(auc.high, 1.0);
+        // Its logit ln 3, with the standard error 0.125^0.5 / (3/4 * 1/4).
+        let half = Z * 0.125_f64.sqrt() * 16.0 / 3.0;
+        let share = |logit: f64| 1.0 / (1.0 + (-logit).exp());
+        assert!((auc.low - share(3.0_f64.ln() - half)).abs() < 1e-15);
+        assert!((auc.high - share(3.0_f64.ln() + half)).abs() < 1e-15);
     }
 
     #[test]
