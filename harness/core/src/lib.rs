@@ -3,6 +3,7 @@
 pub mod board;
 pub mod cell;
 pub mod dataset;
+pub mod embed;
 pub mod files;
 pub mod model;
 pub mod plan;
