@@ -3,8 +3,8 @@
 //! A candidate without a score counts as the least likely member: an attack must not gain by
 //! leaving out what it is unsure of. `answered` says how many had one. Figures by name:
 //!
-//! - `auc`, the headline (DeLong; among duplicates a bootstrap over their groups), its control
-//!   chance, 0.5.
+//! - `auc`, the headline (DeLong; among duplicates a bootstrap over their groups; both on the scale
+//!   of logits), its control chance, 0.5.
 //! - `tpr_at_fpr_0.01`, `tpr_at_fpr_0.001`: on each half of the candidates at the threshold that
 //!   is best on the other, its FPR at most the bound there; the counts of both halves are pooled.
 //!   The control is the FPR that comes of it, since a guess has TPR = FPR. That is also
@@ -73,7 +73,7 @@ pub(super) fn score(
         metrics.push(metric(format!("fpr_at_fpr_{name}"), n, fpr, bound));
     }
 
-    let mut per_image = candidates(truth);
+    let mut per_image = candidates(truth, &group);
     per_image.value.insert("score".into(), scores);
     let answered = answers.iter().map(|a| u64::from(a.is_some())).collect();
     per_image.index.insert("answered".into(), answered);
@@ -86,13 +86,15 @@ pub(super) fn score(
     })
 }
 
-/// The columns that say what each candidate was.
-pub(super) fn candidates(truth: &Truth) -> PerImage {
+/// The columns that say what each candidate was, and which are duplicates: of one `group`.
+pub(super) fn candidates(truth: &Truth, group: &[u32]) -> PerImage {
     let mut per_image = PerImage::default();
     let index = truth.index().iter().map(|&i| i.into()).collect();
     let member = truth.member().iter().map(|&m| m.into()).collect();
     per_image.index.insert("candidate".into(), index);
     per_image.index.insert("member".into(), member);
+    let group = group.iter().map(|&group| group.into()).collect();
+    per_image.index.insert("group".into(), group);
     per_image
 }
 

@@ -56,7 +56,7 @@ pub(super) fn score(
     let area = |errors: &[f64]| auc(&negative(errors), truth, &group, &bootstrap);
     let n = truth.len();
     let given = |i: usize| by_probe.iter().all(|of| of[i].is_some());
-    let mut per_image = candidates(truth);
+    let mut per_image = candidates(truth, &group);
     let mut metrics = vec![answered((0..n).map(given), truth), blind(dataset, split)?];
     let mut mean = vec![0.0; n];
     for (probe, rebuilt) in truth.probes().iter().zip(&by_probe) {

@@ -17,11 +17,11 @@ const REVISIONS: &[(&str, u32)] = &[
     ("most_confident", 1),
     ("wilson", 1),
     ("bootstrap", 1),
-    ("auc", 2),
+    ("auc", 3),
     ("tpr_at_fpr", 2),
     ("asr", 2),
-    ("blind_auc", 1),
-    ("reconstruction", 2),
+    ("blind_auc", 2),
+    ("reconstruction", 3),
 ];
 
 /// Digest of the revision of every metric, 16 hexadecimal digits.
