@@ -77,7 +77,7 @@ pub(crate) fn publish(board: &Board, folder: &Path, global: &Global) -> Result<(
     let color = talk::color(&std::io::stdout());
     output::text(&render(board, output::width(), color))?;
     if !global.quiet {
-        let mut names = vec!["metrics.csv", "mitigations.csv"];
+        let mut names = vec!["metrics.csv", "mitigations.csv", "comparisons.csv"];
         if !board.trends.is_empty() {
             names.push("trends.csv");
         }

@@ -20,6 +20,11 @@ pub(super) fn real(value: Option<f64>) -> String {
     }
 }
 
+/// A p-value as CSV has it: what is below 10^-12, which no test here can tell, is 10^-12.
+pub(super) fn probability(value: Option<f64>) -> String {
+    real(value.map(|value| value.max(1e-12)))
+}
+
 /// A count; nothing where it is missing.
 pub(super) fn count(value: Option<u64>) -> String {
     value.map_or(String::new(), |value| value.to_string())

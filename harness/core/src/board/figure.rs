@@ -105,7 +105,7 @@ fn side(seeds: &[&Metric], of: fn(&Metric) -> (Option<f64>, Option<f64>)) -> End
     let Some(values) = values.filter(|values| !values.is_empty()) else {
         return (None, None, None);
     };
-    if let Some(e) = pooled(seeds, &values) {
+    if let Some(e) = pooled(seeds, &values).and_then(|share| share.wilson().value()) {
         return (Some(e.value), Some(e.low), Some(e.high));
     }
     let Some(e) = t_estimate(&values) else {
@@ -119,7 +119,7 @@ fn side(seeds: &[&Metric], of: fn(&Metric) -> (Option<f64>, Option<f64>)) -> End
 }
 
 /// Hits and trials summed, where every value is a share of its metric's `n`.
-fn pooled(seeds: &[&Metric], values: &[f64]) -> Option<Estimate> {
+pub(super) fn pooled(seeds: &[&Metric], values: &[f64]) -> Option<Proportion> {
     let (mut hits, mut trials) = (0, 0);
     for (metric, value) in seeds.iter().zip(values) {
         if metric.interval != "wilson" {
@@ -133,5 +133,5 @@ fn pooled(seeds: &[&Metric], values: &[f64]) -> Option<Estimate> {
         hits += whole as u64;
         trials += metric.n;
     }
-    Proportion::new(hits, trials).ok()?.wilson().value()
+    Proportion::new(hits, trials).ok()
 }

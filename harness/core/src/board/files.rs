@@ -4,7 +4,8 @@
 use std::io;
 use std::path::Path;
 
-use super::csv_text::{Column, count, real, table};
+use super::comparisons::ComparisonRow;
+use super::csv_text::{Column, count, probability, real, table};
 use super::leaderboard::Board;
 use super::metrics::MetricRow;
 use super::mitigations::MitigationRow;
@@ -99,6 +100,37 @@ const MITIGATIONS: [Column<MitigationRow>; 22] = [
     ("reason", |_, row| row.reason.clone()),
 ];
 
+const COMPARISONS: [Column<ComparisonRow>; 21] = [
+    ("suite", |board, _| board.suite.clone()),
+    ("suite_version", |board, _| board.suite_version.to_string()),
+    ("dataset", |_, row| row.dataset.clone()),
+    ("model", |_, row| row.model.clone()),
+    ("mitigation", |_, row| row.mitigation.clone()),
+    ("attack", |_, row| row.attack.clone()),
+    ("goal", |_, row| row.goal.clone()),
+    ("headline", |_, row| row.headline.clone()),
+    ("against", |_, row| row.against.as_str().into()),
+    ("against_label", |_, row| row.against_label.clone()),
+    ("score", |_, row| real(row.score)),
+    ("other_score", |_, row| real(row.other_score)),
+    ("difference", |_, row| real(row.difference.map(|d| d.value))),
+    ("difference_low", |_, row| {
+        real(row.difference.map(|d| d.low))
+    }),
+    ("difference_high", |_, row| {
+        real(row.difference.map(|d| d.high))
+    }),
+    ("p_value", |_, row| probability(row.p_value)),
+    ("p_adjusted", |_, row| probability(row.p_adjusted)),
+    ("paired", |_, row| {
+        let told = row.paired.map(|paired| if paired { "yes" } else { "no" });
+        told.unwrap_or_default().into()
+    }),
+    ("n", |_, row| count(row.n)),
+    ("test", |_, row| row.test.into()),
+    ("reason", |_, row| row.reason.clone()),
+];
+
 const TRENDS: [Column<TrendRow>; 9] = [
     ("suite", |board, _| board.suite.clone()),
     ("trend", |_, row| row.trend.clone()),
@@ -134,7 +166,7 @@ const TIMES: [Column<(PlannedCell, Times)>; 12] = [
 
 impl Board {
     /// Every file of the board with its bytes: `leaderboard.csv`, `metrics.csv`,
-    /// `mitigations.csv`, `trends.csv` where the suite has claims, and `times.csv`, which alone
+    /// `mitigations.csv`, `comparisons.csv`, `trends.csv` where the suite has claims, and `times.csv`, which alone
     /// differs from run to run.
     ///
     /// # Errors
@@ -146,6 +178,10 @@ impl Board {
             (
                 "mitigations.csv",
                 table(self, &MITIGATIONS, &self.mitigations)?,
+            ),
+            (
+                "comparisons.csv",
+                table(self, &COMPARISONS, &self.comparisons)?,
             ),
             ("times.csv", table(self, &TIMES, &self.times)?),
         ];

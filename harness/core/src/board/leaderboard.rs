@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::cells::Cells;
+use super::comparisons::ComparisonRow;
 use super::csv_text::rounded;
 use super::metrics::MetricRow;
 use super::mitigations::MitigationRow;
@@ -24,6 +25,9 @@ pub struct Board {
     /// Mitigations by their worst attack. Sorted by dataset, goal, model, rank (those without
     /// last), mitigation.
     pub mitigations: Vec<MitigationRow>,
+    /// Rows less the same without a mitigation, and less random sampling. Sorted by dataset, goal,
+    /// what is compared with, model, mitigation, attack.
+    pub comparisons: Vec<ComparisonRow>,
     /// The suite's claims, in its order.
     pub trends: Vec<TrendRow>,
     /// Every metric of every cell, and its means over seeds. Sorted by dataset, model,
@@ -70,6 +74,7 @@ impl Board {
             suite: plan.suite.clone(),
             suite_version: plan.suite_version,
             mitigations: MitigationRow::all(&rows),
+            comparisons: ComparisonRow::all(&rows, &groups, cells),
             rows,
             metrics: MetricRow::all(plan, &groups, cells),
             times: times(plan, cells),

@@ -3,6 +3,9 @@
 
 mod broken;
 mod cells;
+mod comparisons;
+#[cfg(test)]
+mod comparisons_tests;
 mod csv_text;
 mod figure;
 mod files;
@@ -17,6 +20,7 @@ mod mitigations;
 mod row;
 #[cfg(test)]
 mod samples;
+mod sides;
 mod terminal;
 #[cfg(test)]
 mod terminal_tests;
@@ -26,6 +30,7 @@ mod trends_tests;
 
 pub use broken::broken;
 pub use cells::{CellProblem, Cells};
+pub use comparisons::{Against, ComparisonRow};
 pub use figure::Figure;
 pub use leaderboard::Board;
 pub use merge::{MergeReport, merge};
