@@ -62,6 +62,14 @@ impl Progress {
             Event::Started(spec) => self.start(spec),
             Event::Progress(spec, permille) => self.advance(spec, permille),
             Event::Finished(record, time) => self.finish(record, time),
+            Event::Examining(spec, done, of) => {
+                self.all.set_length((of as u64) * WHOLE);
+                self.all.set_position((done as u64) * WHOLE);
+                self.all.set_message(format!("{done}/{of} qualities"));
+                if self.verbose {
+                    talk::line(&format!("quality: {}", spec.title()));
+                }
+            }
             Event::Rescored(record) => {
                 if self.verbose {
                     talk::line(&format!("scored again: {}", record.spec.title()));

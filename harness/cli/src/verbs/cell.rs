@@ -72,5 +72,6 @@ fn failed(reason: String) -> Outcome {
         stages_applied: Vec::new(),
         n_trained: None,
         model_sha256: String::new(),
+        spent: None,
     }
 }

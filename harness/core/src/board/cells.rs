@@ -6,11 +6,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::cell::{Record, RecordError, Times};
+use crate::cell::{Quality, Record, RecordError, Times};
 use crate::plan::Plan;
 
 /// Ending of the side file with a cell's times.
 pub(super) const TIMES: &str = ".time.json";
+/// Ending of the side file with the quality of a cell's images.
+pub(super) const QUALITY: &str = ".quality.json";
 const RECORD: &str = ".json";
 
 /// What a results folder holds of a plan.
@@ -20,6 +22,8 @@ pub struct Cells {
     pub records: BTreeMap<String, Record>,
     /// Their times, by id, where they are there.
     pub times: BTreeMap<String, Times>,
+    /// The quality of their images, by id, where they were examined.
+    pub qualities: BTreeMap<String, Quality>,
     /// Files that were left out, sorted by path.
     pub problems: Vec<CellProblem>,
     /// Ids of the plan's cells whose record was left out.
@@ -56,7 +60,8 @@ impl Cells {
         for path in list(&cells_folder(folder))? {
             let name = file_name(&path);
             let times = name.strip_suffix(TIMES);
-            let Some(id) = times.or_else(|| name.strip_suffix(RECORD)) else {
+            let quality = name.strip_suffix(QUALITY);
+            let Some(id) = times.or(quality).or_else(|| name.strip_suffix(RECORD)) else {
                 continue;
             };
             if !is_id(id) {
@@ -67,6 +72,10 @@ impl Cells {
             } else if times.is_some() {
                 if planned.contains(id) {
                     cells.read_times(&path, id);
+                }
+            } else if quality.is_some() {
+                if planned.contains(id) {
+                    cells.read_quality(&path, id);
                 }
             } else if planned.contains(id) {
                 cells.read_record(&path, id);
@@ -98,6 +107,15 @@ impl Cells {
         }
     }
 
+    fn read_quality(&mut self, path: &Path, id: &str) {
+        match read_quality(path, id) {
+            Ok(quality) => {
+                self.qualities.insert(id.to_owned(), quality);
+            }
+            Err(reason) => self.problem(path, reason),
+        }
+    }
+
     fn problem(&mut self, path: &Path, reason: impl Into<String>) {
         self.problems.push(CellProblem {
             path: path.to_owned(),
@@ -108,10 +126,7 @@ impl Cells {
 
 /// The record of cell `id`, or what is wrong with the file.
 pub(super) fn read_record(path: &Path, id: &str) -> Result<Record, String> {
-    let record = Record::read(path).map_err(|error| match error {
-        RecordError::Read { source, .. } => format!("cannot be read: {source}"),
-        RecordError::Damaged { reason, .. } => reason,
-    })?;
+    let record = Record::read(path).map_err(fault)?;
     if record.id != id {
         return Err(format!(
             "expected cell {id}, as its name says, got {}",
@@ -119,6 +134,18 @@ pub(super) fn read_record(path: &Path, id: &str) -> Result<Record, String> {
         ));
     }
     Ok(record)
+}
+
+/// The quality of cell `id`, or what is wrong with the file.
+pub(super) fn read_quality(path: &Path, id: &str) -> Result<Quality, String> {
+    Quality::read(path, id).map_err(fault)
+}
+
+fn fault(error: RecordError) -> String {
+    match error {
+        RecordError::Read { source, .. } => format!("cannot be read: {source}"),
+        RecordError::Damaged { reason, .. } => reason,
+    }
 }
 
 /// The times in a side file, or what is wrong with it.

@@ -15,7 +15,7 @@ use crate::cell::Times;
 use crate::files::write_atomic;
 use crate::plan::PlannedCell;
 
-const LEADERBOARD: [Column<Row>; 33] = [
+const LEADERBOARD: [Column<Row>; 40] = [
     ("rank", |_, row| count(row.rank)),
     ("suite", |board, _| board.suite.clone()),
     ("suite_version", |board, _| board.suite_version.to_string()),
@@ -44,6 +44,15 @@ const LEADERBOARD: [Column<Row>; 33] = [
     ("seed_low", |_, row| real(row.seed_low)),
     ("seed_high", |_, row| real(row.seed_high)),
     ("unique_extracted", |_, row| count(row.unique_extracted)),
+    ("utility_metric", |_, row| row.utility.metric.clone()),
+    ("utility", |_, row| real(row.utility.figure.value)),
+    ("utility_low", |_, row| real(row.utility.figure.low)),
+    ("utility_high", |_, row| real(row.utility.figure.high)),
+    ("utility_n", |_, row| count(row.utility.n)),
+    ("utility_n_reference", |_, row| {
+        count(row.utility.n_reference)
+    }),
+    ("utility_protocol", |_, row| row.utility.protocol.clone()),
     ("flag", |_, row| row.flag.clone()),
     ("reason", |_, row| row.reason.clone()),
     ("model_sha256", |_, row| row.model_sha256.clone()),
@@ -71,7 +80,7 @@ const METRICS: [Column<MetricRow>; 17] = [
     ("reason", |_, row| row.reason.clone()),
 ];
 
-const MITIGATIONS: [Column<MitigationRow>; 22] = [
+const MITIGATIONS: [Column<MitigationRow>; 27] = [
     ("rank", |_, row| count(row.rank)),
     ("suite", |board, _| board.suite.clone()),
     ("suite_version", |board, _| board.suite_version.to_string()),
@@ -97,6 +106,18 @@ const MITIGATIONS: [Column<MitigationRow>; 22] = [
     ("control_low", |_, row| real(row.figure.control_low)),
     ("control_high", |_, row| real(row.figure.control_high)),
     ("excess", |_, row| real(row.excess)),
+    ("utility_metric", |_, row| row.utility.metric.clone()),
+    ("utility", |_, row| real(row.utility.figure.value)),
+    ("utility_low", |_, row| real(row.utility.figure.low)),
+    ("utility_high", |_, row| real(row.utility.figure.high)),
+    ("pareto", |_, row| {
+        match row.pareto {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "",
+        }
+        .into()
+    }),
     ("reason", |_, row| row.reason.clone()),
 ];
 

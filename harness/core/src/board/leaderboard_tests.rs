@@ -54,8 +54,8 @@ fn seeds_are_pooled_over_images() {
     // 14 of 20, its control 2 of 20; Wilson's and Student's intervals by hand (t = 12.7062).
     // Groups {0, 1, 2, 3} and {3, 4}: five extracted.
     let expected = "\
-rank,suite,suite_version,dataset,model,mitigation,attack,goal,access,status,seeds,n,n_trained,model_calls,defence_calls,stages_applied,headline,score,score_low,score_high,control,control_low,control_high,excess,twin_score,seed_low,seed_high,unique_extracted,flag,reason,model_sha256,plugin_sha256,mitigation_sha256
-1,test,1,data,memorizer,filter,random,extraction,samples,ok,2,20,4,200,0,sampling+output,nn_ratio_below_0.333,0.7,0.481027,0.854523,0.1,0.0278665,0.301034,0.6,0.1,-0.57062,1.97062,5,,,served,random-digest,filter-digest
+rank,suite,suite_version,dataset,model,mitigation,attack,goal,access,status,seeds,n,n_trained,model_calls,defence_calls,stages_applied,headline,score,score_low,score_high,control,control_low,control_high,excess,twin_score,seed_low,seed_high,unique_extracted,utility_metric,utility,utility_low,utility_high,utility_n,utility_n_reference,utility_protocol,flag,reason,model_sha256,plugin_sha256,mitigation_sha256
+1,test,1,data,memorizer,filter,random,extraction,samples,ok,2,20,4,200,0,sampling+output,nn_ratio_below_0.333,0.7,0.481027,0.854523,0.1,0.0278665,0.301034,0.6,0.1,-0.57062,1.97062,5,,,,,,,,,,served,random-digest,filter-digest
 ";
     assert_eq!(file(&board, "leaderboard.csv"), expected);
 }
@@ -374,12 +374,12 @@ fn mitigations_rank_by_their_worst_attack() {
     records.pop();
     let board = Board::new(&plan, &cells(records));
     let expected = "\
-rank,suite,suite_version,dataset,model,mitigation,goal,complete,attacks_ok,attacks_n/a,attacks_failed,attacks_not_run,worst_attack,headline,score,score_low,score_high,control,control_low,control_high,excess,reason
-1,test,1,data,memorizer,filter,extraction,yes,2,0,0,0,a,nn_ratio_below_0.333,0.3,0.107791,0.603222,0,0,0.277533,0.3,
-1,test,1,data,memorizer,repel,extraction,yes,1,1,0,0,a,nn_ratio_below_0.333,0.3,0.107791,0.603222,0,0,0.277533,0.3,b: only samples
-3,test,1,data,memorizer,none,extraction,yes,2,0,0,0,b,nn_ratio_below_0.333,1,0.722467,1,0,0,0.277533,1,
-4,test,1,data,memorizer,broken,extraction,no,1,0,1,0,a,nn_ratio_below_0.333,0,0,0.277533,0,0,0.277533,0,b: longer than 10m
-,test,1,data,memorizer,idle,extraction,no,0,0,0,1,,,,,,,,,,a: seed 0 has not run
+rank,suite,suite_version,dataset,model,mitigation,goal,complete,attacks_ok,attacks_n/a,attacks_failed,attacks_not_run,worst_attack,headline,score,score_low,score_high,control,control_low,control_high,excess,utility_metric,utility,utility_low,utility_high,pareto,reason
+1,test,1,data,memorizer,filter,extraction,yes,2,0,0,0,a,nn_ratio_below_0.333,0.3,0.107791,0.603222,0,0,0.277533,0.3,,,,,,
+1,test,1,data,memorizer,repel,extraction,yes,1,1,0,0,a,nn_ratio_below_0.333,0.3,0.107791,0.603222,0,0,0.277533,0.3,,,,,,b: only samples
+3,test,1,data,memorizer,none,extraction,yes,2,0,0,0,b,nn_ratio_below_0.333,1,0.722467,1,0,0,0.277533,1,,,,,,
+4,test,1,data,memorizer,broken,extraction,no,1,0,1,0,a,nn_ratio_below_0.333,0,0,0.277533,0,0,0.277533,0,,,,,,b: longer than 10m
+,test,1,data,memorizer,idle,extraction,no,0,0,0,1,,,,,,,,,,,,,,,a: seed 0 has not run
 ";
     assert_eq!(file(&board, "mitigations.csv"), expected);
 }

@@ -8,7 +8,7 @@ use super::cells::Cells;
 use super::figure::Figure;
 use super::leaderboard::{Key, key};
 use super::row::named;
-use crate::cell::Scores;
+use crate::cell::{Metric, Scores};
 use crate::plan::{Plan, PlannedCell};
 
 /// One line of `metrics.csv`.
@@ -53,6 +53,9 @@ impl MetricRow {
             if let Some(scores) = scores(cell, cells) {
                 of_cell(cell, scores, &mut rows);
             }
+            if let Some(quality) = cells.qualities.get(&cell.id) {
+                listed(cell, &quality.metrics, "images", &mut rows);
+            }
         }
         for seeds in groups.values() {
             means(seeds, cells, &mut rows);
@@ -93,7 +96,11 @@ fn of_cell(cell: &PlannedCell, scores: &Scores, rows: &mut Vec<MetricRow>) {
     } else {
         "candidates"
     };
-    rows.extend(scores.metrics.iter().map(|metric| MetricRow {
+    listed(cell, &scores.metrics, over, rows);
+}
+
+fn listed(cell: &PlannedCell, metrics: &[Metric], over: &'static str, rows: &mut Vec<MetricRow>) {
+    rows.extend(metrics.iter().map(|metric| MetricRow {
         cell: Some(cell.id.clone()),
         seed: Some(cell.spec.seed),
         n: metric.n,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::csv_text::rounded;
 use super::figure::Figure;
 use super::row::{Row, RowStatus, distinct};
+use super::utility::Utility;
 
 /// One line of `mitigations.csv`: a (dataset, model, goal, mitigation) over its attacks.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +40,12 @@ pub struct MitigationRow {
     pub figure: Figure,
     /// Its score less its control.
     pub excess: Option<f64>,
+    /// The quality of plain samples under it.
+    pub utility: Utility,
+    /// Whether no other mitigation of the same dataset, model and goal leaves at most as much excess
+    /// at a utility at least as good, and betters one of the two. Absent where it is not complete or
+    /// a figure is missing.
+    pub pareto: Option<bool>,
     /// Why attacks did not run: distinct reasons, joined by `; `.
     pub reason: String,
 }
@@ -54,6 +61,10 @@ impl MitigationRow {
         let ranks: Vec<Option<u64>> = all.iter().map(|row| row.place(&all)).collect();
         for (row, rank) in all.iter_mut().zip(ranks) {
             row.rank = rank;
+        }
+        let pareto: Vec<Option<bool>> = all.iter().map(|row| row.is_pareto(&all)).collect();
+        for (row, pareto) in all.iter_mut().zip(pareto) {
+            row.pareto = pareto;
         }
         all.sort_by(|a, b| a.order().cmp(&b.order()));
         all
@@ -92,8 +103,28 @@ impl MitigationRow {
             headline: worst.map_or(String::new(), |row| row.headline.clone()),
             figure: worst.map_or(Figure::default(), |row| row.figure),
             excess: worst.and_then(|row| row.excess),
+            // The same plain samples whatever the attack.
+            utility: rows[0].utility.clone(),
+            pareto: None,
             reason: distinct(reasons, "; "),
         }
+    }
+
+    fn is_pareto(&self, all: &[Self]) -> Option<bool> {
+        let own = self.price()?;
+        let beats = |(excess, utility): (f64, f64)| {
+            excess <= own.0 && utility <= own.1 && (excess, utility) != own
+        };
+        let rivals = all.iter().filter(|other| {
+            (&other.dataset, &other.model, &other.goal) == (&self.dataset, &self.model, &self.goal)
+        });
+        Some(!rivals.filter_map(Self::price).any(beats))
+    }
+
+    /// What the worst attack leaves, and what it costs; of both less is better.
+    fn price(&self) -> Option<(f64, f64)> {
+        let utility = self.utility.figure.value?;
+        Some((rounded(self.excess?), rounded(utility))).filter(|_| self.complete)
     }
 
     fn place(&self, all: &[Self]) -> Option<u64> {

@@ -27,6 +27,9 @@ mod terminal_tests;
 mod trends;
 #[cfg(test)]
 mod trends_tests;
+mod utility;
+#[cfg(test)]
+mod utility_tests;
 
 pub use broken::broken;
 pub use cells::{CellProblem, Cells};
@@ -39,3 +42,4 @@ pub use mitigations::MitigationRow;
 pub use row::{Row, RowStatus};
 pub use terminal::render;
 pub use trends::TrendRow;
+pub use utility::Utility;

@@ -6,6 +6,7 @@ use eidetic_metrics::NN_RATIO_MEMORIZED;
 
 use super::cells::Cells;
 use super::figure::{Figure, t_estimate};
+use super::utility::Utility;
 use crate::cell::{BLIND_AUC, CellSpec, Metric, ModelOrigin, Record, Scores, Status};
 use crate::plan::PlannedCell;
 
@@ -96,6 +97,8 @@ pub struct Row {
     pub seed_high: Option<f64>,
     /// Distinct members (groups of duplicates) that any seed extracted.
     pub unique_extracted: Option<u64>,
+    /// The quality of plain samples.
+    pub utility: Utility,
     /// What forbids to read the score as the model's doing: a blind baseline that beats chance.
     /// Distinct sentences over seeds, joined by `; `; empty where there is nothing.
     pub flag: String,
@@ -148,8 +151,11 @@ impl Row {
             reasons.push(reason);
             None
         });
+        let utility = Utility::new(planned, cells);
+        reasons.push(utility.reason.clone());
         Self {
             rank: None,
+            utility,
             dataset: spec.dataset.label.clone(),
             model: spec.model.label.clone(),
             mitigation: spec.mitigation_label.clone(),
@@ -299,7 +305,9 @@ fn model_sha256(records: &[&Record], spec: &CellSpec) -> String {
     match &spec.model.origin {
         ModelOrigin::Folder { sha256, .. } => sha256.clone(),
         ModelOrigin::Plugin(plugin) => plugin.sha256.clone(),
-        ModelOrigin::MemorizerOnnx | ModelOrigin::Recipe { .. } => String::new(),
+        ModelOrigin::MemorizerOnnx | ModelOrigin::Recipe { .. } | ModelOrigin::Images { .. } => {
+            String::new()
+        }
     }
 }
 

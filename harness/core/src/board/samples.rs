@@ -74,6 +74,7 @@ pub(super) fn planned(spec: CellSpec) -> PlannedCell {
         not_applicable: None,
         candidates: 0,
         twin: None,
+        quality: None,
         listed: true,
     }
 }
@@ -83,6 +84,7 @@ pub(super) fn plan(cells: Vec<PlannedCell>) -> Plan {
         suite: "test".into(),
         suite_version: 1,
         cells,
+        embedder: None,
         trends: Vec::new(),
         trainings: Vec::new(),
     }

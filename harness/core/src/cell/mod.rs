@@ -2,12 +2,14 @@
 //! is kept of it. No running and no scoring here.
 
 mod findings;
+mod quality;
 mod record;
 mod spec;
 mod store;
 
 pub(crate) use findings::{EMISSIONS, Emission, Emitted, PIXELS};
 pub use findings::{Extracted, Findings, FindingsError, Inferred, Reconstructed};
+pub use quality::{QUALITY_ENDING, Quality};
 pub use record::{
     BLIND_AUC, Metric, PerImage, ProbeRecord, Record, RecordError, Scores, Spent, Status, Times,
 };

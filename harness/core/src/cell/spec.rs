@@ -78,6 +78,11 @@ pub enum ModelOrigin {
     MemorizerOnnx,
     /// A plugin.
     Plugin(PluginSpec),
+    /// None: images that some other program made.
+    Images {
+        /// Digest of their content, in order.
+        sha256: String,
+    },
 }
 
 /// The model of a cell.

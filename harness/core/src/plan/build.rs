@@ -3,21 +3,20 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use eidetic_sdk::Stages;
 use eidetic_sdk::registration::Kind;
-use eidetic_sdk::{Access, Goal, Stages};
 
+use super::attacks::{Attack, attack, quality};
 use super::cells::{Plan, PlannedCell};
 use super::model::Model;
 use super::models::{Models, Subject, fits};
 use super::recipes::{Trainings, Variant};
 use super::sources::{Data, Sources, plugin_spec};
-use crate::cell::{
-    AttackSpec, CellSpec, DatasetSpec, ModelSpec, PluginSpec, access_name, goal_name, stage_names,
-};
+use crate::cell::{CellSpec, DatasetSpec, ModelSpec, PluginSpec, stage_names};
 use crate::dataset::{self, Candidate, Dataset, Split};
 use crate::plugin::{KindName, Registry};
 use crate::suggest::allowed_and_nearest;
-use crate::suite::{AttackEntry, DatasetEntry, MitigationChain, ModelEntry, SamplesFrom, Suite};
+use crate::suite::{DatasetEntry, MitigationChain, ModelEntry, Suite};
 use crate::yaml::LocatedError;
 
 struct Chain {
@@ -40,12 +39,6 @@ impl Variant {
         };
         (self.model, chain)
     }
-}
-
-struct Attack {
-    spec: AttackSpec,
-    goal: Goal,
-    samples_from: Option<SamplesFrom>,
 }
 
 /// What the cells of one dataset and one chain of mitigations share.
@@ -78,6 +71,8 @@ pub fn plan(suite: &Suite, sources: &Sources<'_>) -> Result<Plan, Vec<LocatedErr
         .iter()
         .filter_map(|e| attack(suite, e, sources.registry).map_err(&mut keep).ok())
         .collect();
+    let examined = suite.quality.as_ref();
+    let examined = examined.and_then(|of| quality(suite, of, sources).map_err(&mut keep).ok());
     let mut models = Models::new(suite, sources);
     for entry in &suite.models {
         if let Err(problem) = models.add(entry) {
@@ -98,17 +93,25 @@ pub fn plan(suite: &Suite, sources: &Sources<'_>) -> Result<Plan, Vec<LocatedErr
         };
         let twin = model.twin.as_deref().filter(|_| !data.split.aux.is_empty());
         let asked = |attack: &&Attack| fits(entry.attacks.as_deref(), &attack.spec.label);
+        let quality: Vec<Option<String>> = suite
+            .seeds
+            .iter()
+            .map(|&seed| {
+                let (_, samples) = examined.as_ref()?;
+                Some(cells.put(unlisted(combination.cell(model, None, samples, seed))))
+            })
+            .collect();
         for attack in attacks.iter().filter(asked) {
-            for &seed in &suite.seeds {
+            for (&seed, quality) in suite.seeds.iter().zip(&quality) {
                 let own = combination.cell(model, twin, attack, seed);
                 let twin = twin.map(|twin| {
-                    cells.put(PlannedCell {
-                        listed: false,
-                        ..combination.cell(twin, Some(model), attack, seed)
-                    })
+                    cells.put(unlisted(combination.cell(twin, Some(model), attack, seed)))
                 });
-                let twin = twin.filter(|twin| *twin != own.id);
-                cells.put(PlannedCell { twin, ..own });
+                cells.put(PlannedCell {
+                    twin: twin.filter(|twin| *twin != own.id),
+                    quality: quality.clone(),
+                    ..own
+                });
             }
         }
     };
@@ -148,6 +151,7 @@ pub fn plan(suite: &Suite, sources: &Sources<'_>) -> Result<Plan, Vec<LocatedErr
         suite: suite.name.clone(),
         suite_version: suite.version,
         cells: cells.list,
+        embedder: examined.map(|(embedder, _)| embedder),
         trends: suite.trends.clone(),
         trainings: trainings.list,
     })
@@ -168,6 +172,14 @@ fn dead_datasets(suite: &Suite, cells: &[PlannedCell]) -> Vec<LocatedError> {
         suite.problem(expectation.at, &["dataset"], message)
     })
     .collect()
+}
+
+/// A cell without a row of its own.
+fn unlisted(cell: PlannedCell) -> PlannedCell {
+    PlannedCell {
+        listed: false,
+        ..cell
+    }
 }
 
 /// Cells in their order, each id once.
@@ -240,6 +252,7 @@ impl Combination<'_> {
             candidates,
             spec,
             twin: None,
+            quality: None,
             listed: true,
         }
     }
@@ -310,32 +323,4 @@ fn chain(
         chain.links.push(spec);
     }
     Ok(chain)
-}
-
-fn attack(suite: &Suite, entry: &AttackEntry, registry: &Registry) -> Result<Attack, LocatedError> {
-    let plugin = registry
-        .get(KindName::Attack, &entry.id)
-        .map_err(|e| suite.problem(entry.at, &[], e.to_string()))?;
-    let (goal, access) = match plugin.registration.kind {
-        Kind::Attack { goal, access, .. } => (goal, access),
-        _ => (Goal::Extraction, Access::Samples),
-    };
-    if entry.candidates.is_some() && goal == Goal::Extraction {
-        let message = format!(
-            "`{}` is asked about no candidates; remove the key",
-            entry.id
-        );
-        return Err(suite.problem(entry.at, &["candidates"], message));
-    }
-    Ok(Attack {
-        goal,
-        samples_from: entry.samples_from,
-        spec: AttackSpec {
-            label: entry.label.clone(),
-            candidates: entry.candidates,
-            goal: goal_name(goal).into(),
-            access: access_name(access).into(),
-            plugin: plugin_spec(suite, entry.at, plugin, &entry.options)?,
-        },
-    })
 }

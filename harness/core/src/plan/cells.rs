@@ -1,5 +1,7 @@
 //! The cells of a suite, in the suite's order.
 
+use std::path::PathBuf;
+
 use super::trainings::PlannedTraining;
 use crate::cell::CellSpec;
 use crate::suite::Trend;
@@ -17,8 +19,21 @@ pub struct PlannedCell {
     pub candidates: u64,
     /// Id of the same attack on the clean twin, another cell of the same plan.
     pub twin: Option<String>,
-    /// Whether it has a row of its own; cells that are only somebody's twin have none.
+    /// Id of the cell of plain samples that its quality is measured on, another cell of the same
+    /// plan or itself.
+    pub quality: Option<String>,
+    /// Whether it has a row of its own; cells that are only somebody's twin or quality have
+    /// none.
     pub listed: bool,
+}
+
+/// An embedder as a plan has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedder {
+    /// Its name.
+    pub name: String,
+    /// Its folder.
+    pub folder: PathBuf,
 }
 
 /// Every cell of a suite.
@@ -30,6 +45,8 @@ pub struct Plan {
     pub suite_version: u64,
     /// Its cells, each id once.
     pub cells: Vec<PlannedCell>,
+    /// What measures the quality of samples, where that is asked for.
+    pub embedder: Option<Embedder>,
     /// Claims that are judged on its board.
     pub trends: Vec<Trend>,
     /// The recipes whose models they need, each once.

@@ -45,7 +45,12 @@ impl Data {
         Ok(data)
     }
 
-    fn of(&self, spec: &CellSpec) -> (&Dataset, &Split) {
+    /// Of equal keys, dataset and split are equal.
+    pub(super) fn key(&self, spec: &CellSpec) -> String {
+        split_key(&spec.dataset)
+    }
+
+    pub(super) fn of(&self, spec: &CellSpec) -> (&Dataset, &Split) {
         (
             &self.datasets[&spec.dataset.id],
             &self.splits[&split_key(&spec.dataset)],
@@ -94,13 +99,19 @@ impl Assessor<'_> {
         if findings.is_empty() && record.status != Status::Ok {
             return Ok(());
         }
-        record.n = findings.len() as u64;
         record.probes = probes;
+        self.keep(record, &findings)
+    }
+
+    /// Stores and scores findings.
+    pub(super) fn keep(&self, record: &mut Record, findings: &Findings) -> Result<(), Error> {
+        let (dataset, _) = self.data.of(&record.spec);
+        record.n = findings.len() as u64;
         let path = self.beside(record, FINDINGS_ENDING);
         record.findings_sha256 = findings
             .write(&path, dataset.shape)
             .map_err(at("cannot write", &path))?;
-        self.score(record, &findings)
+        self.score(record, findings)
     }
 
     /// Whether a record's scores are of the metrics as they are now. Reads nothing but the digest

@@ -1,5 +1,6 @@
 //! The parent: which cells are there already, a child for each that is not, and what is kept.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use super::error::{Error, at};
 use super::job::{Environment, Job, Outcome};
 use super::lock::lock;
 use super::process::{self, End, Ended, describe};
+use super::quality::Examiner;
 use crate::cell::{CellSpec, Emitted, FINDINGS_ENDING, Record, RecordError, Spent, Status, Times};
 use crate::files::{remove_folder, remove_temporary, write_atomic};
 use crate::plan::{Plan, PlannedCell};
@@ -52,6 +54,8 @@ pub enum Event<'a> {
     Finished(&'a Record, Duration),
     /// A cell's findings were scored again with newer metrics.
     Rescored(&'a Record),
+    /// The quality of a cell's images is measured; so many are, of so many.
+    Examining(&'a CellSpec, usize, usize),
 }
 
 /// What a run came to.
@@ -106,7 +110,44 @@ impl Engine<'_> {
         let result = self.work_through(&open, &work, &assessor, cancel, events, &mut summary);
         // What is left there belongs to cells that were dropped.
         let _ = remove_folder(&self.folder.join(".work"));
-        result.map(|()| summary)
+        result?;
+        summary.interrupted |= !self.examine(&assessor, cancel, events)?;
+        Ok(summary)
+    }
+
+    /// Measures the quality of the images that stand for a model under a mitigation, where it is not
+    /// there. Whether it came to the end.
+    fn examine(
+        &self,
+        assessor: &Assessor<'_>,
+        cancel: &AtomicBool,
+        events: &(dyn Fn(Event<'_>) + Sync),
+    ) -> Result<bool, Error> {
+        let Some(embedder) = &self.plan.embedder else {
+            return Ok(true);
+        };
+        let (data, cells) = (assessor.data, assessor.cells);
+        let mut examiner = Examiner::open(embedder, self.environment, self.jobs, data, cells)?;
+        let ids: BTreeSet<&String> = self.plan.cells.iter().flat_map(|c| &c.quality).collect();
+        let mut open = Vec::new();
+        for id in ids {
+            // What did not run, or cannot, has no images.
+            let record = Record::read(&cells.join(format!("{id}.json")));
+            let record = record.ok().filter(|of| !of.findings_sha256.is_empty());
+            if let Some(record) = record
+                && !examiner.is_current(&record)?
+            {
+                open.push(record);
+            }
+        }
+        for (done, record) in open.iter().enumerate() {
+            if cancel.load(Ordering::SeqCst) {
+                return Ok(false);
+            }
+            events(Event::Examining(&record.spec, done, open.len()));
+            examiner.examine(record)?;
+        }
+        Ok(true)
     }
 
     /// Whether a settled cell is there, whole; one with older metrics is scored again.

@@ -27,6 +27,15 @@ pub enum Error {
     /// Data that were there when the plan was made are not any more.
     #[error(transparent)]
     Data(#[from] dataset::Error),
+    /// Quality is asked for, and nothing there runs the embedder.
+    #[error("quality needs ONNX Runtime, and there is none")]
+    NoRuntime,
+    /// ONNX Runtime that was there when the plan was made is not any more.
+    #[error(transparent)]
+    Runtime(#[from] eidetic_runtime::Error),
+    /// The embedder cannot be opened, or gives no features.
+    #[error(transparent)]
+    Embed(#[from] crate::embed::Error),
     /// Findings that cannot be scored, which is a fault of this program.
     #[error("cannot score cell {id}: {source}")]
     Score {

@@ -60,6 +60,7 @@ pub(super) fn serve(
                 trained_under: Vec::new(),
             })
         }
+        ModelOrigin::Images { .. } => Err(failed("images come without a model")),
         ModelOrigin::MemorizerOnnx => {
             let part = match model.trained_on {
                 Some(Part::Aux) => TrainedOn::Aux,

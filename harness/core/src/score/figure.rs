@@ -72,8 +72,8 @@ pub(super) fn per_generated(distinct: Distinct) -> Figure {
     }
 }
 
-/// The row. Where only the control is missing, its reason stands in the row all the same.
-pub(super) fn metric(name: impl Into<String>, n: usize, of: Figure, control: Figure) -> Metric {
+/// The row of a figure that has no control.
+pub(super) fn uncontrolled(name: impl Into<String>, n: usize, of: Figure) -> Metric {
     let mut metric = Metric {
         name: name.into(),
         n: n as u64,
@@ -87,6 +87,12 @@ pub(super) fn metric(name: impl Into<String>, n: usize, of: Figure, control: Fig
         }
         Err(reason) => metric.reason = reason,
     }
+    metric
+}
+
+/// The row. Where only the control is missing, its reason stands in the row all the same.
+pub(super) fn metric(name: impl Into<String>, n: usize, of: Figure, control: Figure) -> Metric {
+    let mut metric = uncontrolled(name, n, of);
     match control {
         Ok(side) => {
             metric.control = Some(side.value);

@@ -11,6 +11,7 @@ mod glyphs;
 mod grid;
 mod halves;
 mod membership;
+mod quality;
 mod rebuilt;
 mod reconstruction;
 mod revision;
@@ -20,6 +21,7 @@ mod truth;
 
 pub use error::Error;
 pub use grid::grid_png;
+pub use quality::{QualityOf, quality_id, quality_metrics, quality_protocol};
 pub use revision::{revision, scores_id};
 pub use scoring::score;
 pub use similarity::similarity_csv;

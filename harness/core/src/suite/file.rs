@@ -15,6 +15,7 @@ use super::label::{Labelled, label_all};
 use super::limits::Limits;
 use super::mitigation::MitigationChain;
 use super::model::{ModelEntry, ModelSource};
+use super::quality::Quality;
 use super::reader::Reader;
 use super::sampler::Sampler;
 use super::trend::Trend;
@@ -22,7 +23,7 @@ use crate::suggest::allowed_and_nearest;
 use crate::yaml::{Document, LocatedError, Node, NodeId};
 
 const VERSION: u64 = 1;
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "version",
     "name",
     "seed",
@@ -33,6 +34,7 @@ const KEYS: [&str; 12] = [
     "attacks",
     "seeds",
     "limits",
+    "quality",
     "expect",
     "trends",
 ];
@@ -63,6 +65,9 @@ pub struct Suite {
     pub seeds: Vec<u64>,
     /// What each cell may cost.
     pub limits: Limits,
+    /// How the quality of samples is measured; absent where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
     /// What must come out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Expectation>,
@@ -236,6 +241,7 @@ fn read(reader: &mut Reader<'_>, document: &Arc<Document>) -> Option<Suite> {
         Some(node) => Limits::read(reader, node),
         None => Some(Limits::default()),
     };
+    let quality = root.get("quality").map(|node| Quality::read(reader, node));
     let expect = match root.get("expect").map(|node| reader.list(node)) {
         Some(Some(items)) => items
             .iter()
@@ -259,6 +265,7 @@ fn read(reader: &mut Reader<'_>, document: &Arc<Document>) -> Option<Suite> {
         attacks: attacks?,
         seeds: seeds?,
         limits: limits?,
+        quality: quality.unwrap_or_default(),
         expect: expect?,
         trends: trends?,
         document: Arc::clone(document),

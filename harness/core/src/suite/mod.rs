@@ -15,6 +15,7 @@ mod limits;
 mod mitigation;
 mod model;
 mod options;
+mod quality;
 mod reader;
 #[cfg(test)]
 mod refusal_tests;
@@ -35,5 +36,6 @@ pub use limits::Limits;
 pub use mitigation::{MitigationChain, MitigationUse};
 pub use model::{ModelEntry, ModelSource};
 pub use options::Options;
+pub use quality::Quality;
 pub use sampler::{Sampler, SamplerKind};
 pub use trend::{Claim, Selector, Trend};

@@ -31,7 +31,7 @@ impl Options {
     }
 
     /// The options with one more.
-    pub(super) fn with(&self, key: &str, value: &Value) -> Self {
+    pub(crate) fn with(&self, key: &str, value: &Value) -> Self {
         let mut map = self.0.clone();
         map.insert(key.to_owned(), value.clone());
         map.sort_keys();

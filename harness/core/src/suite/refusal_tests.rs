@@ -18,12 +18,20 @@ fn unknown_and_duplicate_keys() {
     assert_eq!(
         refused("sede: 3"),
         "1:1: sede: unknown key \"sede\"; allowed: version, name, seed, sampler, datasets, models, \
-         mitigations, attacks, seeds, limits, expect, trends; did you mean \"seed\"?"
+         mitigations, attacks, seeds, limits, quality, expect, trends; did you mean \"seed\"?"
     );
     assert_eq!(
         refused("limits: { model_call: 3 }"),
         "1:11: limits.model_call: unknown key \"model_call\"; allowed: cell_timeout, model_calls, redraws; did \
          you mean \"model_calls\"?"
+    );
+    assert_eq!(
+        refused("quality: { sample: 64 }"),
+        "1:12: quality.sample: unknown key \"sample\"; allowed: embedder, samples; did you mean \"samples\"?"
+    );
+    assert_eq!(
+        refused("quality: { samples: 1 }"),
+        "1:21: quality.samples: expected an integer of at least 2, got the number 1"
     );
     assert_eq!(
         refused("seed: 1\nseed: 2"),

@@ -120,6 +120,9 @@ fn fills_in_defaults() {
     assert_eq!(suite.limits, Limits::default());
     assert!(suite.mitigations[0].is_none() && suite.mitigations.len() == 1);
     assert!(suite.datasets[0].split.is_empty() && suite.expect.is_empty());
+    assert!(suite.quality.is_none());
+    let quality = parse(&with("quality: {}")).unwrap().quality.unwrap();
+    assert_eq!((&*quality.embedder, quality.samples), ("squeezenet11", 256));
     assert!(suite.sampler_of(&suite.models[0]).is_none());
     let partial = parse(&with("datasets: [ { id: d, split: { members: 9 } } ]")).unwrap();
     let split = &partial.datasets[0].split;
