@@ -6,6 +6,7 @@ pub mod dataset;
 pub mod embed;
 pub mod files;
 pub mod model;
+pub mod pictures;
 pub mod plan;
 pub mod plugin;
 pub mod run;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Part;
+use crate::pictures;
 use crate::yaml::LocatedError;
 
 /// Why a dataset could not be read or split.
@@ -78,6 +79,9 @@ pub enum Error {
         /// The file's digest.
         got: String,
     },
+    /// The image files cannot be used.
+    #[error(transparent)]
+    Pictures(pictures::Error),
     /// Images, labels, classes and shape given in memory do not fit together.
     #[error("dataset {id:?}: expected {expected}, got {got}")]
     Parts {
@@ -159,6 +163,24 @@ pub enum Error {
         /// All members.
         members: usize,
     },
+}
+
+impl From<pictures::Error> for Error {
+    fn from(error: pictures::Error) -> Self {
+        match error {
+            pictures::Error::Io { path, source } => Self::Io { path, source },
+            pictures::Error::Content {
+                path,
+                expected,
+                got,
+            } => Self::Content {
+                path,
+                expected,
+                got,
+            },
+            other => Self::Pictures(other),
+        }
+    }
 }
 
 fn list(paths: &[PathBuf]) -> String {

@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use super::{Error, unpack};
+use super::Error;
 use crate::files::sha256_hex;
+use crate::pictures::unpack;
 
 /// Reads an IDX file of u8 elements, plain or gzip, whose axes must be `axes`, and checks its
 /// digest (of the unpacked content).

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{DataFile, Duplicates, Error, Format, Layout, Manifest, SplitConfig, idx, npy};
-use crate::files::hex;
+use super::{DataFile, Duplicates, Error, Format, Layout, Manifest, SplitConfig, idx};
+use crate::files::{hex, sha256_file};
+use crate::pictures::npy::Stored;
 
 /// A dataset, whole in memory.
 #[derive(Debug, Clone)]
@@ -191,14 +192,10 @@ impl Manifest {
         let bytes = (n * self.dim()) as u64;
         let stored = match file.format {
             Format::Idx => return idx::read(path, &[n, h, w], &file.sha256),
-            Format::Npy => npy::Stored::npy(path, bytes, &file.sha256)?,
-            Format::Npz => {
-                let array = file.array.as_deref().unwrap_or_default();
-                npy::Stored::npz(path, array, bytes, &file.sha256)?
-            }
+            Format::Npy | Format::Npz => file.stored(path, bytes)?,
             Format::Cifar10Binary => return Err(self.no_reader(file.format)),
         };
-        stored.images([n, c, h, w], file.layout.unwrap_or(Layout::Nchw))
+        Ok(stored.images([n, c, h, w], file.layout.unwrap_or(Layout::Nchw))?)
     }
 
     fn read_labels(&self, file: &DataFile, path: &Path) -> Result<Vec<u32>, Error> {
@@ -210,11 +207,7 @@ impl Manifest {
                 let labels = idx::read(path, &[n], &file.sha256)?;
                 labels.into_iter().map(u32::from).collect()
             }
-            Format::Npy => npy::Stored::npy(path, bytes, &file.sha256)?.labels(n)?,
-            Format::Npz => {
-                let array = file.array.as_deref().unwrap_or_default();
-                npy::Stored::npz(path, array, bytes, &file.sha256)?.labels(n)?
-            }
+            Format::Npy | Format::Npz => file.stored(path, bytes)?.labels(n)?,
             Format::Cifar10Binary => return Err(self.no_reader(file.format)),
         };
         match labels
@@ -231,6 +224,39 @@ impl Manifest {
                 got: format!("{} at index {i}", labels[i]),
             }),
         }
+    }
+}
+
+impl DataFile {
+    /// The array of an NPY or NPZ file, whose data take at most `data_limit` bytes; the digest is
+    /// checked.
+    fn stored<'a>(&self, path: &'a Path, data_limit: u64) -> Result<Stored<'a>, Error> {
+        match &self.array {
+            None => {
+                let stored = Stored::npy(path, data_limit)?;
+                self.check_digest(path, stored.sha256())?;
+                Ok(stored)
+            }
+            Some(array) => {
+                let got = sha256_file(path).map_err(|source| Error::Io {
+                    path: path.to_path_buf(),
+                    source,
+                })?;
+                self.check_digest(path, got)?;
+                Ok(Stored::npz(path, array, data_limit)?)
+            }
+        }
+    }
+
+    fn check_digest(&self, path: &Path, got: String) -> Result<(), Error> {
+        if got == self.sha256 {
+            return Ok(());
+        }
+        Err(Error::Digest {
+            path: path.to_path_buf(),
+            expected: self.sha256.clone(),
+            got,
+        })
     }
 }
 

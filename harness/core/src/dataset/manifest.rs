@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, SplitConfig};
+use super::{Error, Layout, SplitConfig};
 use crate::yaml::{self, Document};
 
 /// The version of the manifest's format.
@@ -92,18 +92,6 @@ impl fmt::Display for Format {
             Self::Cifar10Binary => "cifar10-binary",
         })
     }
-}
-
-/// The order of the axes of an array of images: n images, c channels, h rows, w columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Layout {
-    /// `[N, H, W]`, one channel.
-    Nhw,
-    /// `[N, C, H, W]`.
-    Nchw,
-    /// `[N, H, W, C]`.
-    Nhwc,
 }
 
 /// The type of a stored pixel.

@@ -12,7 +12,7 @@ use super::Error;
 ///
 /// Memory grows with what is really there and stops at `limit`, whatever a header claims; one
 /// byte more is an error, and so is a damaged or cut off gzip stream or anything behind it.
-pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     let io_error = |source| Error::Io {
         path: path.to_path_buf(),
         source,
@@ -47,7 +47,7 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
 }
 
 /// All of `reader`, or `None` if that is more than `limit` bytes.
-pub(super) fn up_to(reader: impl Read, limit: u64) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn up_to(reader: impl Read, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     reader
         .take(limit.saturating_add(1))
@@ -58,7 +58,7 @@ pub(super) fn up_to(reader: impl Read, limit: u64) -> io::Result<Option<Vec<u8>>
 pub(super) fn too_long(path: &Path, limit: u64) -> Error {
     Error::Content {
         path: path.to_path_buf(),
-        expected: format!("at most {limit} bytes of content for the manifest's count and shape"),
+        expected: format!("at most {limit} bytes of content for that count and shape"),
         got: "more (another dataset, or something appended)".into(),
     }
 }

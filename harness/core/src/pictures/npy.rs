@@ -5,59 +5,44 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use npyz::{DType, NpyHeader, Order, TypeChar};
+use serde::{Deserialize, Serialize};
 
-use super::{Error, Layout, unpack};
-use crate::files::{sha256_file, sha256_hex};
+use super::error::{fault, io_at};
+use super::{Error, unpack};
+use crate::files::sha256_hex;
 
 /// The header of an array is a few dozen bytes; numpy pads it to a multiple of 64.
 const HEADER_LIMIT: usize = 4096;
 
+/// The order of the axes of an array of images: n images, c channels, h rows, w columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// `[N, H, W]`, one channel.
+    Nhw,
+    /// `[N, C, H, W]`.
+    Nchw,
+    /// `[N, H, W, C]`.
+    Nhwc,
+}
+
 /// The bytes of one array in memory, and what its errors name.
-pub(super) struct Stored<'a> {
+pub(crate) struct Stored<'a> {
     path: &'a Path,
     bytes: Vec<u8>,
 }
 
 impl<'a> Stored<'a> {
-    /// Reads an NPY file whose data take at most `data_limit` bytes, and checks its digest.
-    pub(super) fn npy(path: &'a Path, data_limit: u64, sha256: &str) -> Result<Self, Error> {
-        let bytes = unpack::read(path, data_limit + HEADER_LIMIT as u64)?;
-        check_digest(path, sha256, sha256_hex(&bytes))?;
+    /// Reads an NPY file whose data take at most `data_limit` bytes.
+    pub(crate) fn npy(path: &'a Path, data_limit: u64) -> Result<Self, Error> {
+        let bytes = unpack::read(path, data_limit.saturating_add(HEADER_LIMIT as u64))?;
         Ok(Self { path, bytes })
     }
 
-    /// Reads `array` from an NPZ file, whose data take at most `data_limit` bytes, and checks the
-    /// digest of the whole file.
-    pub(super) fn npz(
-        path: &'a Path,
-        array: &str,
-        data_limit: u64,
-        sha256: &str,
-    ) -> Result<Self, Error> {
-        let io_error = |source| Error::Io {
-            path: path.to_path_buf(),
-            source,
-        };
-        let file = File::open(path).map_err(io_error)?;
-        let mut archive = zip::ZipArchive::new(BufReader::new(file))
-            .map_err(|error| fault(path, "an NPZ archive (zip)", error))?;
-        let mut magic = [0; 2];
-        File::open(path)
-            .and_then(|mut file| file.read_exact(&mut magic))
-            .map_err(io_error)?;
-        if magic != *b"PK" {
-            return Err(fault(
-                path,
-                "an NPZ archive from its first byte",
-                format!("{magic:02x?}"),
-            ));
-        }
-        check_digest(path, sha256, sha256_file(path).map_err(io_error)?)?;
-        let names = archive
-            .file_names()
-            .filter_map(Result::ok)
-            .map(|name| name.strip_suffix(".npy").unwrap_or(&name).to_owned())
-            .collect::<Vec<_>>();
+    /// Reads `array` from an NPZ file, whose data take at most `data_limit` bytes.
+    pub(crate) fn npz(path: &'a Path, array: &str, data_limit: u64) -> Result<Self, Error> {
+        let mut archive = open_npz(path)?;
+        let names = names_in(&archive);
         let entry = archive
             .by_name(&format!("{array}.npy"))
             .map_err(|error| match error {
@@ -68,15 +53,25 @@ impl<'a> Stored<'a> {
                 ),
                 error => fault(path, &format!("a readable array {array:?}"), error),
             })?;
-        let limit = data_limit + HEADER_LIMIT as u64;
+        let limit = data_limit.saturating_add(HEADER_LIMIT as u64);
         let bytes = unpack::up_to(entry, limit)
             .map_err(|error| fault(path, &format!("a whole array {array:?}"), error))?
             .ok_or_else(|| unpack::too_long(path, limit))?;
         Ok(Self { path, bytes })
     }
 
+    /// SHA-256 of header and data.
+    pub(crate) fn sha256(&self) -> String {
+        sha256_hex(&self.bytes)
+    }
+
+    /// The axes that the header names.
+    pub(super) fn shape(&self) -> Result<Vec<u64>, Error> {
+        Ok(self.header()?.0.shape().to_vec())
+    }
+
     /// The images in order `[N, C, H, W]` where that is `shape`; u8, C order, stored as `layout`.
-    pub(super) fn images(self, shape: [usize; 4], layout: Layout) -> Result<Vec<u8>, Error> {
+    pub(crate) fn images(mut self, shape: [usize; 4], layout: Layout) -> Result<Vec<u8>, Error> {
         let [n, c, h, w] = shape;
         let (header, start) = self.header()?;
         self.check_shape(
@@ -90,11 +85,16 @@ impl<'a> Stored<'a> {
         let kind = plain_type(&header);
         if kind != Some((TypeChar::Uint, 1)) {
             let got = header.dtype().descr();
-            return Err(fault(self.path, "elements of type u8 ('|u1')", got));
+            let expected = "elements of type u8 ('|u1', 0 to 255; convert others, such as by \
+                            numpy.uint8(numpy.rint(255 * x)) for floats in [0, 1])";
+            return Err(fault(self.path, expected, got));
         }
         let data = self.data(start, n * c * h * w)?;
         Ok(match layout {
-            Layout::Nhw | Layout::Nchw => data.to_vec(),
+            Layout::Nhw | Layout::Nchw => {
+                self.bytes.drain(..start);
+                self.bytes
+            }
             Layout::Nhwc => data
                 .chunks_exact(h * w * c)
                 .flat_map(|image| {
@@ -105,7 +105,7 @@ impl<'a> Stored<'a> {
     }
 
     /// `n` labels, integers of any width; each must fit a u32.
-    pub(super) fn labels(self, n: usize) -> Result<Vec<u32>, Error> {
+    pub(crate) fn labels(self, n: usize) -> Result<Vec<u32>, Error> {
         let (header, start) = self.header()?;
         self.check_shape(&header, &[n])?;
         let (signed, width) = match plain_type(&header) {
@@ -245,23 +245,34 @@ fn plain_type(header: &NpyHeader) -> Option<(TypeChar, u64)> {
     }
 }
 
-fn check_digest(path: &Path, expected: &str, got: String) -> Result<(), Error> {
-    if got == expected {
-        return Ok(());
-    }
-    Err(Error::Digest {
-        path: path.to_path_buf(),
-        expected: expected.to_owned(),
-        got,
-    })
+/// The names of the arrays of an NPZ file.
+pub(super) fn arrays(path: &Path) -> Result<Vec<String>, Error> {
+    Ok(names_in(&open_npz(path)?))
 }
 
-fn fault(path: &Path, expected: &str, got: impl ToString) -> Error {
-    Error::Content {
-        path: path.to_path_buf(),
-        expected: expected.to_owned(),
-        got: got.to_string(),
+type Npz = zip::ZipArchive<BufReader<File>>;
+
+fn open_npz(path: &Path) -> Result<Npz, Error> {
+    let file = File::open(path).map_err(io_at(path))?;
+    let archive = zip::ZipArchive::new(BufReader::new(file))
+        .map_err(|error| fault(path, "an NPZ archive (zip)", error))?;
+    let mut magic = [0; 2];
+    File::open(path)
+        .and_then(|mut file| file.read_exact(&mut magic))
+        .map_err(io_at(path))?;
+    if magic != *b"PK" {
+        let expected = "an NPZ archive from its first byte";
+        return Err(fault(path, expected, format!("{magic:02x?}")));
     }
+    Ok(archive)
+}
+
+fn names_in(archive: &Npz) -> Vec<String> {
+    archive
+        .file_names()
+        .filter_map(Result::ok)
+        .map(|name| name.strip_suffix(".npy").unwrap_or(&name).to_owned())
+        .collect()
 }
 
 #[cfg(test)]
