@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use eidetic_metrics::{
-    Bootstrap, Error, Features, Moments, Reason, auth_pct, c_t, frechet, kid, prdc,
+    Bootstrap, Error, Estimate, Features, Moments, Reason, auth_pct, c_t, frechet, kid, prdc,
 };
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -342,6 +342,11 @@ fn constant_rows() {
     // No spread: the squared distance of the means alone.
     let distance = frechet(&Moments::of(a), &Moments::of(b)).unwrap();
     assert_eq!(distance.value(), Some(12.0));
+    // Spread in features that the other has none in: the roots have nothing in common.
+    let (x, y) = ([0.0, 0.0, 2.0, 0.0], [0.0, 0.0, 0.0, 4.0]);
+    let moments = |values| Moments::of(Features::new(values, 2).unwrap());
+    let distance = frechet(&moments(&x), &moments(&y)).unwrap();
+    assert_eq!(distance.value(), Some(1.0 + 4.0 + 2.0 + 8.0));
     // (1 + 1)^3, (9 + 1)^3 and (3 + 1)^3, each without error.
     let kernel = kid(a, b).unwrap().value().unwrap();
     assert_eq!(kernel.estimate.value, 8.0 + 1000.0 - 2.0 * 64.0);
@@ -390,6 +395,84 @@ fn identical_sets() {
     assert!(same.estimate.value < 0.0);
 }
 
+/// The share of 400 simulated sets whose interval holds the truth.
+fn covered(truth: f64, mut simulate: impl FnMut(&mut ChaCha8Rng) -> Estimate) -> f64 {
+    let mut rng = ChaCha8Rng::seed_from_u64(20261122);
+    let held = (0..400).filter(|_| {
+        let of = simulate(&mut rng);
+        of.low <= truth && truth <= of.high
+    });
+    held.count() as f64 / 400.0
+}
+
+fn uniform(rng: &mut ChaCha8Rng) -> f64 {
+    f64::from(rng.next_u32()) / f64::from(u32::MAX)
+}
+
+/// Features uniform in 2 around 0 and around a shift: the moments of their inner products, and so
+/// the distance, are known. Without a shift the statistic is degenerate.
+#[test]
+fn intervals_of_kid_hold_the_truth() {
+    for (dim, shift, n, m) in [
+        (2, 1.0, 60, 60),
+        (8, 0.3, 100, 50),
+        (64, 0.3, 60, 60),
+        (8, 0.0, 60, 60),
+    ] {
+        let moments = |by: f64| [by, 1.0 / 3.0 + by * by, by + by.powi(3)];
+        let kernel = |x: [f64; 3], y: [f64; 3]| {
+            let d = dim as f64;
+            let [a, b, c] = std::array::from_fn(|k| x[k] * y[k]);
+            let first = d * a;
+            let second = d * b + d * (d - 1.0) * a * a;
+            let third = d * c + 3.0 * d * (d - 1.0) * a * b + d * (d - 1.0) * (d - 2.0) * a.powi(3);
+            third / d.powi(3) + 3.0 * second / (d * d) + 3.0 * first / d + 1.0
+        };
+        let (x, y) = (moments(0.0), moments(shift));
+        let truth = kernel(x, x) + kernel(y, y) - 2.0 * kernel(x, y);
+        let share = covered(truth, |rng| {
+            let mut rows = |rows: usize, by: f64| -> Vec<f32> {
+                let values = (0..rows * dim).map(|_| (2.0 * uniform(rng) - 1.0 + by) as f32);
+                values.collect()
+            };
+            let (x, y) = (rows(n, 0.0), rows(m, shift));
+            let of = |values| Features::new(values, dim).unwrap();
+            kid(of(&x), of(&y)).unwrap().value().unwrap().estimate
+        });
+        assert!((0.90..=0.995).contains(&share), "{dim}, {shift}: {share}");
+    }
+}
+
+/// On a line with balls that are given, of generated images that are drawn evenly from 64 places.
+#[test]
+fn intervals_of_density_hold_the_truth() {
+    let reference: Vec<f32> = (0..30_u16).map(|i| f32::from(i * i % 53) / 4.0).collect();
+    let radius = |x: f32| {
+        let mut apart: Vec<f32> = reference.iter().map(|y| (x - y).abs()).collect();
+        apart.sort_by(f32::total_cmp);
+        apart[3]
+    };
+    let place = |i: u32| i as f32 * 0.3 + 0.01;
+    let balls = |x: f32| {
+        reference
+            .iter()
+            .filter(|&&y| (x - y).abs() < radius(y))
+            .count()
+    };
+    let truth = (0..64).map(|i| balls(place(i))).sum::<usize>() as f64 / 64.0 / 3.0;
+    let share = covered(truth, |rng| {
+        let generated: Vec<f32> = (0..80).map(|_| place(rng.next_u32() % 64)).collect();
+        let of = |values| Features::new(values, 1).unwrap();
+        let bootstrap = Bootstrap {
+            resamples: 400,
+            seed: 3,
+        };
+        let of = prdc(of(&generated), of(&reference), 3, &bootstrap);
+        of.unwrap().value().unwrap().density
+    });
+    assert!((0.90..=0.99).contains(&share), "{share}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
@@ -410,6 +493,35 @@ proptest! {
         let distance = frechet(&moments(&whole), &moments(&moved)).unwrap().value().unwrap();
         let expected = dim as f64 * f64::from(by).powi(2);
         prop_assert!((distance - expected).abs() <= 1e-9 * (1.0 + expected));
+    }
+
+    /// Twice the features have the same root as once, at any rank: some features repeat, some are
+    /// sums of others or constant, and there may be fewer rows than features.
+    #[test]
+    fn frechet_of_multiples_at_any_rank(
+        seed in 0_u64..10_000, rows in 2_usize..60, rank in 1_usize..20, copies in 0_usize..20,
+    ) {
+        let dim = rank + copies + 1;
+        let values: Vec<f32> = noise(rows, rank, 0.5, seed)
+            .chunks(rank)
+            .flat_map(|row| {
+                let others = (0..copies).map(|i| match i % 3 {
+                    0 => row[i % rank],
+                    1 => row[i % rank] + row[(i + 1) % rank],
+                    _ => 1000.0 * row[i % rank],
+                });
+                let all: Vec<f32> = row.iter().copied().chain(others).chain([7.5]).collect();
+                all
+            })
+            .collect();
+        let double: Vec<f32> = values.iter().map(|x| 2.0 * x).collect();
+        let moments = |values: &[f32]| Moments::of(Features::new(values, dim).unwrap());
+        let (once, twice) = (moments(&values), moments(&double));
+        let (mean, covariance) = (once.mean().value().unwrap(), once.covariance().value().unwrap());
+        let trace: f64 = covariance.iter().step_by(dim + 1).sum();
+        let expected = mean.iter().map(|x| x * x).sum::<f64>() + trace;
+        let got = frechet(&once, &twice).unwrap().value().unwrap();
+        prop_assert!((got - expected).abs() <= 1e-10 * expected, "{got}, expected {expected}");
     }
 
     #[test]
