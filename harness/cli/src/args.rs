@@ -39,7 +39,7 @@ pub(crate) struct Global {
     /// A plugin library to load; may be given again
     #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) plugin: Vec<PathBuf>,
-    /// Where you keep datasets that Eidetic may not distribute
+    /// Where you keep datasets and networks that Eidetic may not distribute
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) data: Option<PathBuf>,
     /// The folder with datasets, models and suites [default: the nearest `benchmarks` above the
@@ -88,8 +88,8 @@ pub(crate) enum Verb {
     },
     /// Make a suite's board again from its cells
     Leaderboard(LeaderboardArgs),
-    /// Show a plugin and its options, or what is in a plugin library, a model or dataset folder or an
-    /// ONNX file
+    /// Show a plugin and its options, or what is in a plugin library, a model, dataset or embedder
+    /// folder or an ONNX file
     Inspect {
         /// The file or folder, or a plugin's id
         #[arg(value_hint = ValueHint::AnyPath)]
@@ -144,6 +144,7 @@ pub(crate) enum What {
     Plugins,
     Models,
     Datasets,
+    Embedders,
     Suites,
 }
 

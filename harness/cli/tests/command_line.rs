@@ -69,7 +69,7 @@ fn bad_input_ends_with_2_and_says_what_was_expected() {
         ("inspect randm", "did you mean \"random\"?"),
         (
             &format!("inspect {text}"),
-            "expected a plugin library, a plugin's id, a model or dataset folder",
+            "expected a plugin library, a plugin's id, a model, dataset or embedder folder",
         ),
         (&format!("run quick --plugin {text}"), "notes.txt"),
         (&format!("__cell {text}"), "expected a job"),
@@ -162,6 +162,7 @@ fn lists_are_json_for_programs() {
     assert!(names("suites").contains(&"quick".to_owned()));
     assert!(names("datasets").contains(&"fashion-mnist-10k".to_owned()));
     assert!(names("models").contains(&"memorizer-onnx".to_owned()));
+    assert!(names("embedders").contains(&"squeezenet11".to_owned()));
 }
 
 #[test]

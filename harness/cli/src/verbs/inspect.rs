@@ -8,6 +8,7 @@ use anyhow::anyhow;
 use eidetic_abi::module::ABI_VERSION;
 use eidetic_graph::{Summary, differentiable};
 use eidetic_harness::dataset::Dataset;
+use eidetic_harness::embed::{self, CheckedNetwork, Normalisation};
 use eidetic_harness::files::sha256_file;
 use eidetic_harness::model::{Manifest, ModelFolder};
 use eidetic_harness::plugin::Library;
@@ -25,6 +26,8 @@ pub(crate) fn run(path: &Path, global: &Global) -> Result<Exit, Failure> {
     let dataset_manifest = eidetic_harness::dataset::Manifest::FILE;
     let (text, json) = if path.join(dataset_manifest).is_file() {
         dataset(path, global)?
+    } else if path.join(embed::Manifest::FILE).is_file() {
+        embedder(path, global)?
     } else if path.is_dir() {
         model(path)?
     } else if path.file_name().is_some_and(|name| name == Manifest::FILE) {
@@ -37,7 +40,7 @@ pub(crate) fn run(path: &Path, global: &Global) -> Result<Exit, Failure> {
         library(path)?
     } else {
         return Err(Failure::bad_input(anyhow!(
-            "{}: expected a plugin library, a plugin's id, a model or dataset folder, or an .onnx file",
+            "{}: expected a plugin library, a plugin's id, a model, dataset or embedder folder, or an .onnx file",
             path.display()
         )));
     };
@@ -85,6 +88,45 @@ fn dataset(path: &Path, global: &Global) -> Result<(String, Value), Failure> {
         "sha256": dataset.digest,
         "duplicates": report,
         "default_split": dataset.default_split,
+    });
+    Ok((text, json))
+}
+
+/// An embedder and its network, which must be there.
+fn embedder(path: &Path, global: &Global) -> Result<(String, Value), Failure> {
+    let manifest = embed::Manifest::read(path).map_err(Failure::bad_input)?;
+    let checked = CheckedNetwork::open(&manifest, path, global.data.as_deref());
+    let checked = checked.map_err(Failure::bad_input)?;
+    let pinned = match manifest.network.sha256 {
+        Some(_) => "as the manifest says",
+        None => "of this file; the manifest names none",
+    };
+    let mut text = format!(
+        "embedder {}: {}\nlicence     {}\nsource      {}\nfeatures    {}{}\ndistance    {}\ninput       \
+         {}\nnetwork     {}\nsha256      {}, {pinned}\n\n",
+        manifest.name,
+        manifest.title,
+        manifest.licence,
+        manifest.source,
+        manifest.network.dim,
+        match manifest.normalisation {
+            Normalisation::None => "",
+            Normalisation::L2 => ", of length 1",
+        },
+        manifest.distance_name(),
+        manifest.preprocessing,
+        checked.path.display(),
+        checked.sha256,
+    );
+    text += &network(&checked.summary);
+    let json = json!({
+        "what": "embedder folder",
+        "path": path,
+        "manifest": manifest,
+        "distance": manifest.distance_name(),
+        "file": checked.path,
+        "sha256": checked.sha256,
+        "network": network_json(&checked.summary),
     });
     Ok((text, json))
 }

@@ -1,6 +1,7 @@
-//! `eidetic list [plugins|models|datasets|suites]`.
+//! `eidetic list [plugins|models|datasets|embedders|suites]`.
 
 use eidetic_harness::dataset::{Entry, Readiness, datasets_in};
+use eidetic_harness::embed::{self, embedders_in};
 use eidetic_harness::model::Manifest;
 use eidetic_harness::plan::{BUILT_IN_MODELS, zoo};
 use eidetic_harness::plugin::{Plugin, Registry, Source};
@@ -21,7 +22,13 @@ pub(crate) fn run(what: Option<What>, global: &Global) -> Result<Exit, Failure> 
         return show(&[("plugins", plugins(&loaded(global)?))], global);
     }
     let setup = Setup::new(global, None)?;
-    let all = [What::Plugins, What::Models, What::Datasets, What::Suites];
+    let all = [
+        What::Plugins,
+        What::Models,
+        What::Datasets,
+        What::Embedders,
+        What::Suites,
+    ];
     let wanted = all
         .into_iter()
         .filter(|one| what.is_none_or(|what| what == *one));
@@ -30,6 +37,7 @@ pub(crate) fn run(what: Option<What>, global: &Global) -> Result<Exit, Failure> 
             What::Plugins => ("plugins", plugins(&setup.registry)),
             What::Models => ("models", models(&setup)),
             What::Datasets => ("datasets", datasets(&setup)?),
+            What::Embedders => ("embedders", embedders(&setup)?),
             What::Suites => ("suites", of_suites(&setup)),
         })
     });
@@ -189,6 +197,43 @@ pub(super) fn readiness(readiness: &Readiness) -> String {
         Readiness::Missing(files) => format!("needs {} in --data DIR", files.join(", ")),
         Readiness::NoReader(format) => format!("no reader for {format} yet"),
     }
+}
+
+fn embedders(setup: &Setup<'_>) -> Result<Listed, Failure> {
+    let data = setup.global.data.as_deref();
+    let folder = setup.benchmarks.join("embedders");
+    if !folder.is_dir() {
+        return Ok((String::new(), Vec::new()));
+    }
+    let entries = embedders_in(&folder, data).map_err(Failure::bad_input)?;
+    let state = |entry: &embed::Entry| match &entry.readiness {
+        embed::Readiness::Ready => "ready".to_owned(),
+        embed::Readiness::Missing(file) => format!("needs {file} in --data DIR"),
+    };
+    let rows: Vec<[String; 4]> = entries
+        .iter()
+        .map(|entry| {
+            [
+                entry.manifest.name.clone(),
+                entry.manifest.network.dim.to_string(),
+                state(entry),
+                entry.manifest.title.clone(),
+            ]
+        })
+        .collect();
+    let json = entries.iter().map(|entry| {
+        json!({
+            "name": entry.manifest.name,
+            "features": entry.manifest.network.dim,
+            "ready": entry.readiness == embed::Readiness::Ready,
+            "readiness": state(entry),
+            "title": entry.manifest.title,
+            "licence": entry.manifest.licence,
+            "source": entry.manifest.source,
+        })
+    });
+    let header = ["embedder", "features", "state", "title"];
+    Ok((aligned(header, &rows), json.collect()))
 }
 
 fn of_suites(setup: &Setup<'_>) -> Listed {
