@@ -59,7 +59,8 @@ impl Results {
             .map(|entry| entry.unwrap().path())
             .filter(|path| {
                 let name = path.file_name().unwrap().to_string_lossy();
-                name.ends_with(".json") && !name.ends_with(".time.json")
+                let beside = name.ends_with(".time.json") || name.ends_with(".quality.json");
+                name.ends_with(".json") && !beside
             })
             .collect();
         paths.sort();

@@ -79,6 +79,8 @@ pub(crate) enum Verb {
     Plan(SuiteArg),
     /// Say everything for which a run of a suite would be refused, without running it
     Check(SuiteArg),
+    /// Score images that some other program generated, like the findings of a cell
+    Score(ScoreArgs),
     /// Train a network from a recipe and write its model folder; again to go on
     Train(TrainArgs),
     /// List what there is
@@ -123,6 +125,28 @@ pub(crate) struct LeaderboardArgs {
     /// Results folders of others whose cells are joined
     #[arg(long, value_name = "DIR", num_args = 1.., value_hint = ValueHint::DirPath)]
     pub(crate) merge: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScoreArgs {
+    /// A folder of PNG or JPEG files, an NPY or NPZ file, or a tar of such images
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub(crate) images: PathBuf,
+    /// The dataset whose members they are held against
+    #[arg(long, value_name = "ID")]
+    pub(crate) dataset: String,
+    /// What differs from the dataset's default split, such as members=64,holdout=1000
+    #[arg(long, value_name = "KEY=N,..")]
+    pub(crate) split: Option<String>,
+    /// Their name on the board; results go to `score/NAME` [default: the name of IMAGES]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// The embedder that quality is measured by; `none` measures none
+    #[arg(long, value_name = "NAME", default_value = "squeezenet11")]
+    pub(crate) embedder: String,
+    /// Skip files that cannot be used, and name them
+    #[arg(long)]
+    pub(crate) skip_bad: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! From a verb to what does it.
 
-use super::{check, completions, doctor, inspect, leaderboard, list, man, plan, run, train};
+use super::{check, completions, doctor, inspect, leaderboard, list, man, plan, run, score, train};
 use crate::args::{Cli, Verb};
 use crate::exit::{Exit, Failure};
 
@@ -11,6 +11,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Verb::Run(args) => run::run(&args.suite, global),
         Verb::Plan(args) => plan::run(&args.suite, global),
         Verb::Check(args) => check::run(&args.suite, global),
+        Verb::Score(args) => score::run(args, global),
         Verb::Train(args) => train::run(args, global),
         Verb::List { what } => list::run(*what, global),
         Verb::Leaderboard(args) => leaderboard::run(args, global),

@@ -12,6 +12,7 @@ mod man;
 mod plan;
 mod plugin;
 mod run;
+mod score;
 mod train;
 
 pub(crate) use cell::{CELL, work_on_cell};

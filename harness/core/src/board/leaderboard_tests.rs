@@ -309,7 +309,7 @@ fn every_way_not_to_run_is_a_row() {
     assert_eq!(status(&cells), expected);
     let csv = file(&Board::new(&plan, &cells), "leaderboard.csv");
     assert!(csv.contains(
-        "\n,test,1,data,memorizer,none,a,extraction,samples,n/a,,,,,,,,,,,,,,,,,,,,needs a denoiser,memorizer-digest,a-digest,\n"
+        "\n,test,1,data,memorizer,none,a,extraction,samples,n/a,,,,,,,,,,,,,,,,,,,,,,,,,,,needs a denoiser,memorizer-digest,a-digest,\n"
     ), "{csv}");
     assert!(
         csv.contains(",failed,,,") && csv.contains(",signal 11 of it,"),

@@ -2,6 +2,7 @@
 
 use super::csv_text::line;
 use super::leaderboard::Board;
+use super::mitigations::MitigationRow;
 use super::row::{Row, RowStatus};
 use super::trends::TrendRow;
 
@@ -90,6 +91,10 @@ pub fn render(board: &Board, width: usize, color: bool) -> String {
     let legend = legend(board);
     out += &paint(&cut(&legend, width), "2");
     out.push('\n');
+    for set in pareto_sets(board) {
+        out += &cut(&line(&set), width);
+        out.push('\n');
+    }
     for trend in &board.trends {
         let color = match trend.holds {
             Some(true) => "32",
@@ -112,6 +117,34 @@ fn told(trend: &TrendRow) -> String {
         text += &format!("; {}", trend.reason);
     }
     text
+}
+
+/// Of each dataset, model and goal where mitigations can be compared, those that none betters in both
+/// leakage and utility: `best by worst excess and kid_e, unet, extraction: none (0.488, 1.2), ..`.
+fn pareto_sets(board: &Board) -> Vec<String> {
+    let mut sets: Vec<(_, Vec<&MitigationRow>)> = Vec::new();
+    for row in board.mitigations.iter().filter(|row| row.pareto.is_some()) {
+        let key = (&row.dataset, &row.goal, &row.model);
+        match sets.last_mut() {
+            Some((last, rows)) if *last == key => rows.push(row),
+            _ => sets.push((key, vec![row])),
+        }
+    }
+    sets.retain(|(_, rows)| rows.len() > 1);
+    let told = sets.into_iter().map(|((_, goal, model), rows)| {
+        let best = rows.iter().filter(|row| row.pareto == Some(true));
+        let each = best.map(|row| {
+            let (excess, utility) = (optional(row.excess), optional(row.utility.figure.value));
+            format!("{} ({excess}, {utility})", row.mitigation)
+        });
+        let each: Vec<String> = each.collect();
+        let metric = &rows[0].utility.metric;
+        format!(
+            "best by worst excess and {metric}, {model}, {goal}: {}",
+            each.join(", ")
+        )
+    });
+    told.collect()
 }
 
 /// What the mark stands for, once for all rows of a dataset and model that say the same.

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::samples::{extracted, plan, planned, spec, write};
-use super::{Board, Cells};
+use super::{Board, Cells, render};
 use crate::cell::{Metric, QUALITY_ENDING, Quality};
 use crate::plan::{Plan, PlannedCell};
 
@@ -112,6 +112,20 @@ fn the_pareto_set_is_what_nothing_betters() {
     let expected: Vec<_> = expected.map(|(m, p)| (m.to_owned(), p)).into();
     assert_eq!(pareto(&of), expected);
     assert_eq!(pareto(&of[..1]), [("best-quality".to_owned(), Some(true))]);
+}
+
+#[test]
+fn the_terminal_names_the_pareto_set() {
+    let (plan, cells) = rows(&[
+        ("none", 9, Some(0.0)),
+        ("filter", 5, Some(1.0)),
+        ("x", 6, Some(2.0)),
+    ]);
+    let shown = render(&Board::new(&plan, &cells), 200, false);
+    let expected = "best by worst excess and kid_e, model, extraction: filter (0.500, 1.000), none (0.900, 0.000)";
+    assert!(shown.lines().any(|line| line == expected), "{shown}");
+    let (plan, cells) = rows(&[("none", 9, Some(0.0))]);
+    assert!(!render(&Board::new(&plan, &cells), 200, false).contains("best by"));
 }
 
 #[test]

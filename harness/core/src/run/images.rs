@@ -16,8 +16,7 @@ use crate::plan::Plan;
 /// [`images_plan`](crate::plan::images_plan), in the results folder `folder`; with `jobs` sessions of the
 /// plan's embedder, if it has one.
 ///
-/// Every figure is that of a cell with the same findings; the ends of bootstrap intervals differ by
-/// what resampling leaves to chance, since its seed follows from the cell.
+/// Every figure is that of a cell with the same findings.
 ///
 /// # Errors
 /// [`Error::Busy`], [`Error::Io`], [`Error::Data`], [`Error::Score`]; with an embedder

@@ -24,7 +24,7 @@ use eidetic_metrics::{
 
 use super::Error;
 use super::figure::{Figure, NO_FINDINGS, Side, bootstrapped, metric, per_generated, wilson};
-use super::revision::bootstrap_seed;
+use super::revision::BOOTSTRAP_SEED;
 use super::scoring::Scored;
 use crate::cell::{Extracted, PerImage};
 use crate::dataset::{Dataset, Split};
@@ -37,12 +37,7 @@ const NL2_LEVELS: [f64; 3] = [1.0, 1.4, 1.6];
 /// Fashion-MNIST two images within 0.05 are one garment, and half have another within 0.14.
 const L2_LEVELS: [f64; 4] = [0.02, 0.05, 0.1, 0.15];
 
-pub(super) fn score(
-    found: &Extracted,
-    findings_id: &str,
-    dataset: &Dataset,
-    split: &Split,
-) -> Result<Scored, Error> {
+pub(super) fn score(found: &Extracted, dataset: &Dataset, split: &Split) -> Result<Scored, Error> {
     let generated = Images::new(&found.images, dataset.dim())?;
     if generated.len() != found.count {
         return Err(Error::Count {
@@ -57,7 +52,7 @@ pub(super) fn score(
     };
     let members = split.representatives(&split.members);
     let holdout = split.representatives(&split.holdout);
-    let bootstrap = Bootstrap::new(bootstrap_seed(findings_id));
+    let bootstrap = Bootstrap::new(BOOTSTRAP_SEED);
     let against = |reference: &[u32]| Against::new(generated, dataset, reference);
     let rows = |against: &Against| against.rows(generated, confident.as_deref(), &bootstrap);
 

@@ -23,7 +23,7 @@ use eidetic_metrics::{Bootstrap, Candidates, Measured, Proportion, Roc};
 use super::blind::blind;
 use super::figure::{Figure, Side, metric, wilson, with_interval};
 use super::halves::{groups, halves};
-use super::revision::bootstrap_seed;
+use super::revision::BOOTSTRAP_SEED;
 use super::scoring::Scored;
 use super::{Error, Truth};
 use crate::cell::{Inferred, Metric, PerImage};
@@ -40,7 +40,6 @@ pub(super) const CHANCE: Figure = Ok(Side {
 
 pub(super) fn score(
     found: &Inferred,
-    findings_id: &str,
     dataset: &Dataset,
     split: &Split,
     truth: &Truth,
@@ -52,7 +51,7 @@ pub(super) fn score(
     let group = groups(truth.index(), split);
     let bootstrap = Bootstrap {
         resamples: RESAMPLES,
-        seed: bootstrap_seed(findings_id),
+        seed: BOOTSTRAP_SEED,
     };
     let (area, roc) = auc(&scores, truth, &group, &bootstrap)?;
     let judged = Candidates::new(&scores, truth.member(), &group)?;

@@ -29,7 +29,7 @@ use super::figure::{Figure, Side, metric, wilson, with_interval};
 use super::halves::groups;
 use super::membership::{CHANCE, RESAMPLES, answered, auc, candidates, curve};
 use super::rebuilt::{Rebuilt, References, rebuilt};
-use super::revision::bootstrap_seed;
+use super::revision::BOOTSTRAP_SEED;
 use super::scoring::Scored;
 use super::{Error, Truth};
 use crate::cell::{Metric, Reconstructed};
@@ -41,7 +41,6 @@ const SIMILARITY_LEVELS: [f64; 3] = [0.9, 0.95, 0.99];
 
 pub(super) fn score(
     found: &Reconstructed,
-    findings_id: &str,
     dataset: &Dataset,
     split: &Split,
     truth: &Truth,
@@ -50,7 +49,7 @@ pub(super) fn score(
     let by_probe = rebuilt(found, dataset, split, truth, &references)?;
     let bootstrap = Bootstrap {
         resamples: RESAMPLES,
-        seed: bootstrap_seed(findings_id),
+        seed: BOOTSTRAP_SEED,
     };
     let group = groups(truth.index(), split);
     let area = |errors: &[f64]| auc(&negative(errors), truth, &group, &bootstrap);

@@ -38,17 +38,17 @@ pub fn score(
     let candidates = |goal| truth.ok_or(Error::NoTruth { goal });
     let (mut scored, found) = match findings {
         Findings::Extraction(found) => {
-            let scored = extraction::score(found, findings_id, dataset, split)?;
+            let scored = extraction::score(found, dataset, split)?;
             (scored, !found.images.is_empty())
         }
         Findings::Reconstruction(found) => {
             let truth = candidates("reconstruction")?;
-            let scored = reconstruction::score(found, findings_id, dataset, split, truth)?;
+            let scored = reconstruction::score(found, dataset, split, truth)?;
             (scored, !found.images.is_empty())
         }
         Findings::Membership(found) => {
             let truth = candidates("membership")?;
-            let scored = membership::score(found, findings_id, dataset, split, truth)?;
+            let scored = membership::score(found, dataset, split, truth)?;
             (scored, !found.score.is_empty())
         }
     };

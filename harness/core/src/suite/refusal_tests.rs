@@ -31,7 +31,7 @@ fn unknown_and_duplicate_keys() {
     );
     assert_eq!(
         refused("quality: { samples: 1 }"),
-        "1:21: quality.samples: expected an integer of at least 2, got the number 1"
+        "1:21: quality.samples: expected an integer of at least 2, got the integer 1"
     );
     assert_eq!(
         refused("seed: 1\nseed: 2"),
