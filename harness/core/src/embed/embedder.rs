@@ -107,8 +107,8 @@ impl Embedder {
         }
         let sessions = self.sessions()?;
         let preprocess = Preprocess::new(&self.manifest.preprocessing, shape);
-        let pixels = shape.iter().product::<usize>();
-        let batches: Vec<&[u8]> = images.chunks(Self::MICROBATCH * pixels).collect();
+        let size = Self::MICROBATCH * preprocess.pixels();
+        let batches: Vec<&[u8]> = images.chunks(size).collect();
         let next = AtomicUsize::new(0);
         let work = || -> Vec<Part> {
             let mut parts = Vec::new();
@@ -117,7 +117,7 @@ impl Embedder {
                 let Some(batch) = batches.get(index) else {
                     return parts;
                 };
-                let part = self.embed(&sessions, &preprocess, batch, pixels);
+                let part = self.embed(&sessions, &preprocess, batch, index * Self::MICROBATCH);
                 if part.is_err() {
                     next.store(batches.len(), Ordering::Relaxed);
                 }
@@ -141,22 +141,8 @@ impl Embedder {
         // sessions.
         parts.sort_by_key(|(index, _)| *index);
         let mut values = Vec::with_capacity(count * dim);
-        for (index, part) in parts {
-            let part = part.map_err(|error| match error {
-                Error::NotFinite {
-                    name,
-                    image,
-                    feature,
-                    value,
-                } => Error::NotFinite {
-                    name,
-                    image: index * Self::MICROBATCH + image,
-                    feature,
-                    value,
-                },
-                other => other,
-            })?;
-            values.extend(part);
+        for (_, part) in parts {
+            values.extend(part?);
         }
         Ok(FeatureTable { values, dim })
     }
@@ -200,16 +186,17 @@ impl Embedder {
         Ok(made)
     }
 
-    /// One microbatch, the last one possibly short.
+    /// One microbatch, the last one possibly short; `first` is the place of its first image.
     fn embed(
         &self,
         sessions: &Sessions,
         preprocess: &Preprocess,
         images: &[u8],
-        pixels: usize,
+        first: usize,
     ) -> Result<Vec<f32>, Error> {
         let [channels, height, width] = preprocess.input_shape();
         let size = channels * height * width;
+        let pixels = preprocess.pixels();
         let rows = images.len() / pixels;
         let mut input = vec![0.0; rows * size];
         for (image, input) in images
@@ -239,7 +226,7 @@ impl Embedder {
             if let Some(feature) = row.iter().position(|value| !value.is_finite()) {
                 return Err(Error::NotFinite {
                     name: self.manifest.name.clone(),
-                    image,
+                    image: first + image,
                     feature,
                     value: row[feature],
                 });

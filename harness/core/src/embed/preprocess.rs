@@ -60,6 +60,11 @@ impl Preprocess {
         }
     }
 
+    /// Levels of one image.
+    pub(super) fn pixels(&self) -> usize {
+        self.shape.iter().product()
+    }
+
     /// `[3, height, width]` of the input.
     pub(super) fn input_shape(&self) -> [usize; 3] {
         [3, self.size[0], self.size[1]]

@@ -4,8 +4,9 @@
 //! first, rounded and clipped to 8 bits, then columns. Filters widen when an image shrinks
 //! (antialiasing). All sums are of integers, so the levels are the same on every processor.
 //!
-//! Pillow 13 takes columns first where the height shrinks more than the width, which changes levels
-//! of such images. What is published was made before it, so here rows always come first.
+//! Pillow 13 takes columns first where the height shrinks enough more than the width (its pull
+//! request 9549), which changes levels of such images. What is published was made before it, so here
+//! rows always come first.
 
 use std::f64::consts::PI;
 use std::fmt;
