@@ -17,7 +17,7 @@
 //! | with what p-value? | [`mcnemar`] of the same images, [`fisher`] of others, [`normal_p_value`] of an interval, [`holm`] of many |
 //! | how alike are two images? | [`l2`], [`centred_cosine`] |
 //! | how good are the images? | [`Moments`] and [`frechet`], [`kid`], [`prdc`]: from [`Features`] |
-//! | are they close to the training images? | [`auth_pct`], [`c_t`]: secondary |
+//! | are they close to the training images? | [`auth_pct`], [`c_t`], [`fls`]: secondary |
 //! | how sure is that? | [`Proportion`], [`Bootstrap`], [`student_t`]: 95 % intervals |
 //!
 //! A figure is either an [`Error`] (the input is wrong), [`Measured::Missing`] (the input is
@@ -99,7 +99,8 @@ pub use measured::{Estimate, Measured, Reason};
 pub use mover::mover;
 pub use neighbours::{Neighbours, nearest, nearest_excluding, nearest_others};
 pub use quality::{
-    Features, Kid, Moments, PRDC_NEIGHBOURS, Prdc, auth_pct, c_t, frechet, kid, prdc,
+    FLS_MAX_ROWS, Features, Kid, Moments, PRDC_NEIGHBOURS, Prdc, auth_pct, c_t, fls, frechet, kid,
+    prdc,
 };
 pub use paired::Comparison;
 pub use roc::{OperatingPoint, Roc};

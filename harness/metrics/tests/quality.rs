@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use eidetic_metrics::{
-    Bootstrap, Error, Estimate, Features, Moments, Reason, auth_pct, c_t, frechet, kid, prdc,
+    Bootstrap, Error, Estimate, Features, Moments, Reason, auth_pct, c_t, fls, frechet, kid, prdc,
 };
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -28,6 +28,7 @@ struct Set {
     prdc: Vec<Shares>,
     authentic: u64,
     c_t: f64,
+    fls: f64,
 }
 
 #[derive(Deserialize)]
@@ -156,7 +157,7 @@ fn prdc_is_that_of_prdc() {
 }
 
 #[test]
-fn copying_is_that_of_scikit_learn_and_scipy() {
+fn copying_is_that_of_scikit_learn_scipy_and_torch() {
     for set in sets() {
         let (generated, reference) = (floats(&set.generated), floats(&set.reference));
         let holdout = floats(&set.holdout);
@@ -168,6 +169,8 @@ fn copying_is_that_of_scikit_learn_and_scipy() {
         assert_eq!(authentic.hits(), set.authentic, "{}", set.name);
         let score = c_t(of(&generated), of(&reference), of(&holdout)).unwrap();
         assert_close(&set.name, score.value().unwrap(), set.c_t, 1e-12);
+        let score = fls(of(&generated), of(&reference), of(&holdout)).unwrap();
+        assert_close(&set.name, score.value().unwrap(), set.fls, 1e-6);
     }
 }
 
@@ -236,6 +239,7 @@ fn the_same_bits_for_any_batches_and_threads() {
                 prdc(x, y, 5, &bootstrap).unwrap(),
                 auth_pct(x, y).unwrap(),
                 c_t(x, y, x).unwrap(),
+                fls(x, y, x).unwrap(),
             )
         })
     };
@@ -322,8 +326,14 @@ fn too_little_is_missing_and_damage_refused() {
     assert_eq!(zero.unwrap_err(), Error::ZeroNeighbours);
     assert!(auth_pct(of(&some), one).unwrap().reason().is_some());
     assert!(auth_pct(none, of(&some)).unwrap().reason().is_some());
+    let (two, all) = (of(&some[..4]), of(&some));
+    for (generated, members, holdout) in [(two, two, two), (one, all, two), (two, all, one)] {
+        assert!(fls(generated, members, holdout).unwrap().reason().is_some());
+    }
+    assert!(fls(two, all, two).unwrap().value().is_some());
     for (generated, members, holdout) in [(none, one, one), (one, none, one), (one, one, none)] {
         assert!(c_t(generated, members, holdout).unwrap().reason().is_some());
+        assert!(fls(generated, members, holdout).unwrap().reason().is_some());
     }
     let wide = Features::new(&some, 4).unwrap();
     assert!(frechet(&Moments::of(wide), &Moments::of(one)).is_err());
@@ -331,6 +341,7 @@ fn too_little_is_missing_and_damage_refused() {
     assert!(Moments::new(0).is_err());
     assert!(kid(wide, one).is_err() && prdc(wide, one, 1, &bootstrap).is_err());
     assert!(auth_pct(wide, one).is_err() && c_t(one, one, wide).is_err());
+    assert!(fls(wide, one, one).is_err() && fls(one, one, wide).is_err());
     assert!(Features::new(&[0.0, f32::NAN], 2).is_err());
 }
 
@@ -367,6 +378,7 @@ fn constant_rows() {
         "no spread: distances to the nearest training image are all the same"
     );
     assert_eq!(auth_pct(a, a).unwrap().value().unwrap().hits(), 0);
+    assert!(fls(a, a, a).unwrap().reason().is_some());
 }
 
 #[test]

@@ -23,9 +23,10 @@ pub struct Kid {
 ///
 /// The standard error is the delete-one jackknife's over both samples (Arvesen 1969, Annals of
 /// Mathematical Statistics 40:2076, section 3), which takes only the sums of kernels a row; the
-/// interval is normal. In simulations of 60 to 200 rows it held the truth in 92 to 95 % of sets,
-/// and in 92 to 99 % where both distributions are the same: the statistic is degenerate there, and
-/// the error about 1.5 times too large.
+/// interval is normal. In simulations of 60 rows of 2 to 64 features it held the truth in 92 to
+/// 96 % of 1,500 sets, and in 97 to 99 % where both distributions are the same: the statistic is
+/// degenerate there, and the error about 1.5 times too large. Fewer features, less: in two, near
+/// each other, a run of 400 sets had 90 %.
 ///
 /// Time grows with the square of the rows, memory only with the rows.
 ///

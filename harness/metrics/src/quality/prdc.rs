@@ -42,7 +42,7 @@ pub struct Prdc {
 /// // Balls of the reference: radii 1, 1, 2 and 4. Of the generated: 1, 1 and 18.5.
 /// assert_eq!(of.precision.share().value(), Some(2.0 / 3.0));
 /// assert_eq!(of.recall.share().value(), Some(1.0));
-/// assert_eq!(of.density.value, 5.0 / 3.0);
+/// assert_eq!(of.density.value, 4.0 / 3.0);
 /// assert_eq!(of.coverage.share().value(), Some(0.75));
 /// # Ok::<(), eidetic_metrics::Error>(())
 /// ```
