@@ -4,7 +4,7 @@ use eidetic_metrics::{Estimate, Proportion, normal_p_value};
 
 use super::samples::{HEADLINE, extracted, plan, planned, plugin, spec};
 use super::{Against, Board, Cells, ComparisonRow};
-use crate::cell::{CellSpec, Metric, Record, Scores, Status};
+use crate::cell::{CellSpec, Metric, ModelOrigin, Record, Scores, Status};
 
 fn board(records: Vec<Record>) -> Board {
     let cells = records.iter().map(|record| planned(record.spec.clone()));
@@ -311,10 +311,14 @@ fn areas_that_do_not_pair_are_compared_by_their_intervals() {
 fn holm_is_within_a_dataset_a_goal_and_what_is_compared_with() {
     let of = |mitigation, hits| extracted(spec("net", mitigation, "random", 0), hits, 0, 10);
     let (weak, strong) = (scores(6.0, 1), scores(25.0, 0));
+    // One that acts in training is the recipe's, and not in the cell's list.
+    let mut trained = spec("net", "agc", "random", 0);
+    trained.mitigation.clear();
+    trained.model.origin = ModelOrigin::MemorizerOnnx;
     let board = board(vec![
         of("none", 10),
         // 10, 6 and 5 images differ: p is 1/512, 1/32 and 1/16.
-        of("agc", 0),
+        extracted(trained, 0, 0, 10),
         of("dp", 4),
         of("filter", 5),
         asked("none", 0, &strong, None),

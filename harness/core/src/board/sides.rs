@@ -15,6 +15,8 @@ use crate::plan::PlannedCell;
 
 /// Id of the plugin that only samples.
 const RANDOM: &str = "random";
+/// The only label of no mitigation. A cell's own list is empty too where a recipe trains under one.
+const NONE: &str = "none";
 /// As the candidates' own intervals have it.
 const BOOTSTRAP: Bootstrap = Bootstrap {
     resamples: 1000,
@@ -261,8 +263,7 @@ fn seeds<'a>(side: &Side<'a>, other: &Side<'a>) -> Result<Vec<(Seed<'a>, Seed<'a
 
 impl<'a> Side<'a> {
     pub(super) fn is_unmitigated(&self) -> bool {
-        let first = self.planned.first();
-        first.is_some_and(|cell| cell.spec.mitigation.is_empty())
+        self.row.mitigation == NONE
     }
 
     pub(super) fn is_random(&self) -> bool {
