@@ -276,7 +276,7 @@ fn count(images: &[u8], shape: [usize; 3]) -> Result<usize, Error> {
     if !matches!(shape[0], 1 | 3) {
         return wrong("1 or 3 channels", shape[0].to_string());
     }
-    if images.len() % pixels != 0 {
+    if !images.len().is_multiple_of(pixels) {
         let got = format!("{} pixels of {shape:?}", images.len());
         return wrong("whole images", got);
     }
