@@ -32,9 +32,6 @@ const TILE: usize = 128;
 pub struct Moments {
     dim: usize,
     count: usize,
-    /// The first row, which all are taken relative to: what is the same in all rows is then
-    /// exactly 0, and a mean that is large beside the spread costs no digits.
-    shift: Vec<f64>,
     sums: Sums,
     /// Rows that do not fill a block yet.
     pending: Vec<f32>,
@@ -43,6 +40,9 @@ pub struct Moments {
 /// Sums over rows relative to the shift.
 #[derive(Debug, Clone)]
 struct Sums {
+    /// The mean of the first block, empty before it: what is the same in all rows is then exactly
+    /// 0, and a mean that is large beside the spread costs no digits.
+    shift: Vec<f64>,
     of_rows: Vec<f64>,
     /// Of outer products: the tiles on and below the diagonal, row after row of tiles.
     tiles: Vec<Array2<f64>>,
@@ -61,8 +61,8 @@ impl Moments {
         Ok(Self {
             dim,
             count: 0,
-            shift: Vec::new(),
             sums: Sums {
+                shift: Vec::new(),
                 of_rows: vec![0.0; dim],
                 tiles: tiles.collect(),
             },
@@ -84,9 +84,6 @@ impl Moments {
     pub fn push(&mut self, features: Features<'_>) -> Result<(), Error> {
         features.check_dim(self.dim)?;
         let mut rows = features.values();
-        if self.count == 0 && !features.is_empty() {
-            self.shift = features.row(0).iter().map(|&x| f64::from(x)).collect();
-        }
         self.count += features.len();
         let block = ROWS * self.dim;
         if !self.pending.is_empty() {
@@ -94,13 +91,13 @@ impl Moments {
             self.pending.extend_from_slice(head);
             rows = rest;
             if self.pending.len() == block {
-                self.sums.add(&self.pending, &self.shift);
+                self.sums.add(&self.pending, self.dim);
                 self.pending.clear();
             }
         }
         let mut blocks = rows.chunks_exact(block);
         for rows in &mut blocks {
-            self.sums.add(rows, &self.shift);
+            self.sums.add(rows, self.dim);
         }
         self.pending.extend_from_slice(blocks.remainder());
         Ok(())
@@ -119,9 +116,9 @@ impl Moments {
     /// The mean of each feature; missing without rows.
     pub fn mean(&self) -> Measured<Vec<f64>> {
         Reason::unless_enough("rows of features", 1, self.count).map(|()| {
-            let sums = self.total().of_rows;
+            let Sums { shift, of_rows, .. } = self.total();
             let n = self.count as f64;
-            let means = self.shift.iter().zip(sums);
+            let means = shift.iter().zip(of_rows);
             means.map(|(shift, sum)| shift + sum / n).collect()
         })
     }
@@ -129,7 +126,7 @@ impl Moments {
     /// The covariance (divided by n - 1) as [dim][dim]; missing for fewer than two rows.
     pub fn covariance(&self) -> Measured<Vec<f64>> {
         Reason::unless_enough("rows of features", 2, self.count).map(|()| {
-            let Sums { of_rows, tiles } = self.total();
+            let Sums { of_rows, tiles, .. } = self.total();
             let (dim, n) = (self.dim, self.count as f64);
             let mut covariance = vec![0.0; dim * dim];
             for ((i, j), tile) in corners(dim).zip(&tiles) {
@@ -149,15 +146,19 @@ impl Moments {
     fn total(&self) -> Sums {
         let mut total = self.sums.clone();
         if !self.pending.is_empty() {
-            total.add(&self.pending, &self.shift);
+            total.add(&self.pending, self.dim);
         }
         total
     }
 }
 
 impl Sums {
-    fn add(&mut self, rows: &[f32], shift: &[f64]) {
-        let dim = shift.len();
+    /// Adds a block of rows of `dim`.
+    fn add(&mut self, rows: &[f32], dim: usize) {
+        if self.shift.is_empty() {
+            self.shift = mean(rows, dim);
+        }
+        let shift = &self.shift;
         let mut relative = vec![0.0; rows.len()];
         relative
             .par_chunks_mut(dim)
@@ -182,6 +183,17 @@ impl Sums {
             general_mat_mul(1.0, &a.t(), &b, 1.0, tile);
         });
     }
+}
+
+fn mean(rows: &[f32], dim: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; dim];
+    for row in rows.chunks_exact(dim) {
+        for (sum, &x) in sums.iter_mut().zip(row) {
+            *sum += f64::from(x);
+        }
+    }
+    let count = (rows.len() / dim) as f64;
+    sums.into_iter().map(|sum| sum / count).collect()
 }
 
 /// First row and column of each tile on and below the diagonal.
