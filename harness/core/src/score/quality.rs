@@ -5,14 +5,14 @@
 //! - `kid_E`, the utility: unbiased MMD^2 with the cubic kernel; 0 for images like the holdout's.
 //! - `fd_E`: the Frechet distance (called FID only of Inception-v3's pool3).
 //! - `precision_E`, `recall_E`, `density_E`, `coverage_E`: of the 5 nearest neighbours.
-//! - `ct_E` and `authenticity_E` (AuthPct as a share): of members, holdout and generated images,
-//!   secondary: Stein et al. 2023 found that they do not detect memorization properly.
+//! - `ct_E`, `authenticity_E` (AuthPct as a share) and `fls_E`: of members, holdout and generated
+//!   images, secondary: Stein et al. 2023 found that they do not detect memorization properly.
 //!
 //! The reference is the holdout, since against the members copying would pay.
 
 use eidetic_metrics::{
     Bootstrap, Features, Measured, Moments, PRDC_NEIGHBOURS, Prdc, Proportion, auth_pct, c_t,
-    frechet, kid, prdc,
+    fls, frechet, kid, prdc,
 };
 
 use super::Error;
@@ -84,6 +84,7 @@ pub fn quality_metrics(embedder: &str, of: &QualityOf<'_>) -> Result<(String, Ve
     );
     push("authenticity", n, wilson(auth_pct(generated, members)?));
     push("ct", n, bare(c_t(generated, members, holdout)?));
+    push("fls", n, bare(fls(generated, members, holdout)?));
     metrics.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((format!("kid_{embedder}"), metrics))
 }
