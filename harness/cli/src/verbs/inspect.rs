@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::anyhow;
 use eidetic_abi::module::ABI_VERSION;
 use eidetic_graph::{Summary, differentiable};
-use eidetic_harness::dataset::Dataset;
+use eidetic_harness::dataset::{Dataset, Survey};
 use eidetic_harness::embed::{self, CheckedNetwork, Normalisation};
 use eidetic_harness::files::sha256_file;
 use eidetic_harness::model::{Manifest, ModelFolder};
@@ -28,8 +28,13 @@ pub(crate) fn run(path: &Path, global: &Global) -> Result<Exit, Failure> {
         dataset(path, global)?
     } else if path.join(embed::Manifest::FILE).is_file() {
         embedder(path, global)?
-    } else if path.is_dir() {
+    } else if path.join(Manifest::FILE).is_file() {
         model(path)?
+    } else if path.is_dir() {
+        match Survey::of(path).map_err(Failure::bad_input)? {
+            survey if survey.images > 0 => images(path, &survey),
+            _ => model(path)?,
+        }
     } else if path.file_name().is_some_and(|name| name == Manifest::FILE) {
         model(path.parent().unwrap_or(Path::new(".")))?
     } else if is("onnx") {
@@ -40,7 +45,7 @@ pub(crate) fn run(path: &Path, global: &Global) -> Result<Exit, Failure> {
         library(path)?
     } else {
         return Err(Failure::bad_input(anyhow!(
-            "{}: expected a plugin library, a plugin's id, a model, dataset or embedder folder, or an .onnx file",
+            "{}: expected a plugin library, a plugin's id, a model, dataset or embedder folder, a folder of images, or an .onnx file",
             path.display()
         )));
     };
@@ -129,6 +134,27 @@ fn embedder(path: &Path, global: &Global) -> Result<(String, Value), Failure> {
         "network": network_json(&checked.summary),
     });
     Ok((text, json))
+}
+
+/// A folder of image files: what a `dataset.yaml` has to say of it.
+fn images(path: &Path, survey: &Survey) -> (String, Value) {
+    let absolute = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let name = absolute.file_name().unwrap_or_default().to_string_lossy();
+    let shape = survey.shape.unwrap_or_default();
+    let mut text = format!(
+        "images: {{ file: {name:?}, format: image-folder, sha256: {} }}\ncount: {}\n\
+         shape: {shape:?} # channels, height, width of the first\n",
+        survey.sha256, survey.images
+    );
+    match (&survey.classes[..], survey.metadata) {
+        ([], false) => {}
+        ([], true) => {
+            text += "classes: [] # the names of the labels in metadata.jsonl, label 0 first\n"
+        }
+        (classes, _) => text += &format!("classes: {classes:?}\n"),
+    }
+    let json = json!({ "what": "folder of images", "path": path, "survey": survey });
+    (text, json)
 }
 
 fn begins_as_elf(path: &Path) -> Result<bool, Failure> {

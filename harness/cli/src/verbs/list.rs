@@ -195,7 +195,6 @@ pub(super) fn readiness(readiness: &Readiness) -> String {
     match readiness {
         Readiness::Ready => "ready".to_owned(),
         Readiness::Missing(files) => format!("needs {} in --data DIR", files.join(", ")),
-        Readiness::NoReader(format) => format!("no reader for {format} yet"),
     }
 }
 

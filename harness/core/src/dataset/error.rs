@@ -37,17 +37,6 @@ pub enum Error {
         /// Where its authors publish it.
         source_page: String,
     },
-    /// The name is reserved, the reader is still to come.
-    #[error(
-        "dataset {id:?} has the format {format}, whose reader is not there yet: store the images \
-         as NPY or NPZ (u8) and describe them by a dataset.yaml of your own"
-    )]
-    NoReader {
-        /// The dataset.
-        id: String,
-        /// The format in the manifest.
-        format: String,
-    },
     /// The operating system refused.
     #[error("cannot read {path}: {source}", path = .path.display())]
     Io {
@@ -79,7 +68,18 @@ pub enum Error {
         /// The file's digest.
         got: String,
     },
-    /// The image files cannot be used.
+    /// Image files that cannot be used, and the manifest does not say to leave them out.
+    #[error(
+        "dataset {id:?}: {images}; fetch them again, or write skip_bad: true into its dataset.yaml \
+         to leave them out (count is then without them)"
+    )]
+    Unusable {
+        /// The dataset.
+        id: String,
+        /// Which and why.
+        images: pictures::Unusable,
+    },
+    /// There is nothing that can be read.
     #[error(transparent)]
     Pictures(pictures::Error),
     /// Images, labels, classes and shape given in memory do not fit together.

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{DataFile, Duplicates, Error, Format, Layout, Manifest, SplitConfig, idx};
+use super::{
+    DataFile, Duplicates, Error, Format, Layout, Manifest, SplitConfig, cifar, idx, labelled,
+};
 use crate::files::{hex, sha256_file};
 use crate::pictures::npy::Stored;
 
@@ -99,8 +101,8 @@ impl Dataset {
     /// then in `data_dir`, the folder that the user gives, and in `data_dir/<name>`.
     ///
     /// # Errors
-    /// [`Error::NoReader`] for a format that is only reserved, [`Error::NoData`] where the user
-    /// has to bring the files, else the fault with the file's path.
+    /// [`Error::NoData`] where the user has to bring the files, [`Error::Unusable`] for image files
+    /// that cannot be used, else the fault with the file's path.
     pub fn load(folder: &Path, data_dir: Option<&Path>) -> Result<Self, Error> {
         let manifest = Manifest::read(folder)?;
         let folders = manifest.data_folders(folder, data_dir);
@@ -112,18 +114,26 @@ impl Dataset {
                 source_page: manifest.source.clone(),
             })
         };
-        for file in [Some(&manifest.images), manifest.labels.as_ref()]
-            .into_iter()
-            .flatten()
-        {
-            if !file.format.has_reader() {
-                return Err(manifest.no_reader(file.format));
+        let path = locate(&manifest.images)?;
+        let (images, labels) = match manifest.images.format {
+            Format::Idx | Format::Npy | Format::Npz => {
+                let images = manifest.read_images(&path)?;
+                let labels = manifest.labels.as_ref();
+                let labels = labels.map(|file| manifest.read_labels(file, &locate(file)?));
+                (images, labels.transpose()?)
             }
-        }
-        let images = manifest.read_images(&locate(&manifest.images)?)?;
-        let labels = match &manifest.labels {
-            Some(file) => Some(manifest.read_labels(file, &locate(file)?)?),
-            None => None,
+            Format::Cifar10Binary => {
+                if path.is_file() {
+                    manifest.images.check_whole(&path)?;
+                }
+                let (count, classes) = (manifest.count as usize, manifest.classes.len());
+                let (images, labels) = cifar::read(&path, count, classes)?;
+                (images, Some(labels))
+            }
+            Format::ImageFolder | Format::Webdataset => {
+                manifest.images.check_whole(&path)?;
+                labelled::read(&manifest, &path)?
+            }
         };
         let mut dataset = Self::new(
             &manifest.name,
@@ -178,13 +188,6 @@ impl Manifest {
             .collect()
     }
 
-    fn no_reader(&self, format: Format) -> Error {
-        Error::NoReader {
-            id: self.name.clone(),
-            format: format.to_string(),
-        }
-    }
-
     fn read_images(&self, path: &Path) -> Result<Vec<u8>, Error> {
         let file = &self.images;
         let n = self.count as usize;
@@ -192,8 +195,7 @@ impl Manifest {
         let bytes = (n * self.dim()) as u64;
         let stored = match file.format {
             Format::Idx => return idx::read(path, &[n, h, w], &file.sha256),
-            Format::Npy | Format::Npz => file.stored(path, bytes)?,
-            Format::Cifar10Binary => return Err(self.no_reader(file.format)),
+            _ => file.stored(path, bytes)?,
         };
         Ok(stored.images([n, c, h, w], file.layout.unwrap_or(Layout::Nchw))?)
     }
@@ -207,8 +209,7 @@ impl Manifest {
                 let labels = idx::read(path, &[n], &file.sha256)?;
                 labels.into_iter().map(u32::from).collect()
             }
-            Format::Npy | Format::Npz => file.stored(path, bytes)?.labels(n)?,
-            Format::Cifar10Binary => return Err(self.no_reader(file.format)),
+            _ => file.stored(path, bytes)?.labels(n)?,
         };
         match labels
             .iter()
@@ -238,14 +239,22 @@ impl DataFile {
                 Ok(stored)
             }
             Some(array) => {
-                let got = sha256_file(path).map_err(|source| Error::Io {
-                    path: path.to_path_buf(),
-                    source,
-                })?;
-                self.check_digest(path, got)?;
+                self.check_whole(path)?;
                 Ok(Stored::npz(path, array, data_limit)?)
             }
         }
+    }
+
+    /// Checks the digest of the file as it is stored, or of the folder.
+    fn check_whole(&self, path: &Path) -> Result<(), Error> {
+        let got = match path.is_dir() {
+            true => labelled::folder_digest(path)?,
+            false => sha256_file(path).map_err(|source| Error::Io {
+                path: path.to_path_buf(),
+                source,
+            })?,
+        };
+        self.check_digest(path, got)
     }
 
     fn check_digest(&self, path: &Path, got: String) -> Result<(), Error> {
@@ -257,13 +266,6 @@ impl DataFile {
             expected: self.sha256.clone(),
             got,
         })
-    }
-}
-
-impl Format {
-    /// Whether this version can read it.
-    pub fn has_reader(self) -> bool {
-        self != Self::Cifar10Binary
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Layout, SplitConfig};
+use super::{Error, Layout, SplitConfig, cifar};
 use crate::yaml::{self, Document};
 
 /// The version of the manifest's format.
@@ -31,8 +31,11 @@ pub struct Manifest {
     /// The file with the labels, if there are any.
     #[serde(default)]
     pub labels: Option<DataFile>,
-    /// The number of images.
+    /// The number of images, without those left out.
     pub count: u32,
+    /// Whether image files that cannot be used are left out; otherwise they are an error.
+    #[serde(default)]
+    pub skip_bad: bool,
     /// Channels, height, width.
     pub shape: [usize; 3],
     /// The type of a stored pixel.
@@ -53,8 +56,8 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataFile {
-    /// Its name, in the manifest's folder or in the folder that the user gives. For `x.gz` the
-    /// unpacked `x` will do as well.
+    /// Its name, in the manifest's folder or in the folder that the user gives; of a folder, for
+    /// images in one. For IDX and NPY in `x.gz` the unpacked `x` will do as well.
     pub file: String,
     /// How it is stored.
     pub format: Format,
@@ -64,8 +67,13 @@ pub struct DataFile {
     /// The order of the axes of an NPY or NPZ array of images.
     #[serde(default)]
     pub layout: Option<Layout>,
-    /// SHA-256 of the file, of its unpacked content where it is compressed by gzip (which may
+    /// SHA-256 of the file, of its unpacked content for IDX and NPY compressed by gzip (which may
     /// compress the same content to different bytes).
+    ///
+    /// Of a folder of image files: over `"eidetic folder 1\n"`, then, of each file of the dataset in the order of
+    /// their names' bytes, the length of its name (its path in the folder, `/` between the parts) and
+    /// the name, the length of its content and the content; lengths as little-endian u64. The files
+    /// are those with an image's name and `metadata.jsonl`.
     pub sha256: String,
 }
 
@@ -79,8 +87,15 @@ pub enum Format {
     Npy,
     /// NumPy's archive of arrays.
     Npz,
-    /// CIFAR-10's binary archive. Its reader is not there yet.
+    /// CIFAR-10's binary version with its labels: the archive as published, or the folder
+    /// `cifar-10-batches-bin` that it unpacks to, whose files have known digests of their own.
     Cifar10Binary,
+    /// A folder of PNG and JPEG files. Where there are classes, `metadata.jsonl` in it names each
+    /// one's (`file_name` and `label` or `class`), else the folder that an image is in.
+    ImageFolder,
+    /// A WebDataset's tar, plain or compressed by gzip: `key.png`, `key.jpg` or `key.jpeg` with
+    /// `key.cls` or the `label` of `key.json`.
+    Webdataset,
 }
 
 impl fmt::Display for Format {
@@ -90,6 +105,8 @@ impl fmt::Display for Format {
             Self::Npy => "npy",
             Self::Npz => "npz",
             Self::Cifar10Binary => "cifar10-binary",
+            Self::ImageFolder => "image-folder",
+            Self::Webdataset => "webdataset",
         })
     }
 }
@@ -166,14 +183,39 @@ impl Manifest {
             "a number in [0, 1)",
             &near,
         )?;
-        let labelled = self.labels.is_some() || self.images.format == Format::Cifar10Binary;
+        let format = self.images.format;
+        let files = matches!(format, Format::ImageFolder | Format::Webdataset);
+        let labelled = self.labels.is_some() || format == Format::Cifar10Binary;
         let expected = "names if there are labels and none otherwise";
+        let named = !self.classes.is_empty();
         expect(
-            labelled != self.classes.is_empty(),
+            files || labelled == named,
             "classes",
             expected,
             &self.classes,
         )?;
+        let expected = "no labels of their own for images that come with theirs";
+        let together = files || format == Format::Cifar10Binary;
+        expect(
+            !together || self.labels.is_none(),
+            "labels",
+            expected,
+            &self.labels,
+        )?;
+        let expected = "false but for image-folder and webdataset";
+        expect(
+            files || !self.skip_bad,
+            "skip_bad",
+            expected,
+            &self.skip_bad,
+        )?;
+        if format == Format::Cifar10Binary {
+            let expected = "[3, 32, 32] for cifar10-binary";
+            expect(self.shape == cifar::SHAPE, "shape", expected, &self.shape)?;
+            let expected = "50000 (the training images) or 60000 (and the test images)";
+            let known = matches!(self.count, 50_000 | 60_000);
+            expect(known, "count", expected, &self.count)?;
+        }
         self.images.check("images")?;
         let axes = self.images.layout.unwrap_or(Layout::Nchw);
         let one_channel = self.images.format == Format::Idx || axes == Layout::Nhw;
@@ -192,6 +234,9 @@ impl Manifest {
             return Ok(());
         };
         labels.check("labels")?;
+        let expected = "idx, npy or npz for labels";
+        let array = matches!(labels.format, Format::Idx | Format::Npy | Format::Npz);
+        expect(array, "labels.format", expected, &labels.format)?;
         expect(
             labels.layout.is_none(),
             "labels.layout",
@@ -245,18 +290,27 @@ impl DataFile {
         )
     }
 
-    /// Where the file is: the first of `folders` that has it, or has it unpacked.
+    /// Where the file or folder is: the first of `folders` that has it, or has it unpacked.
     pub(super) fn locate(&self, folders: &[PathBuf]) -> Option<PathBuf> {
-        let unpacked = self.file.strip_suffix(".gz");
+        let other = match self.format {
+            Format::Idx | Format::Npy => self.file.strip_suffix(".gz"),
+            Format::Cifar10Binary => Some(cifar::FOLDER),
+            Format::Npz | Format::ImageFolder | Format::Webdataset => None,
+        };
+        let is_there = |path: &PathBuf| match self.format {
+            Format::ImageFolder => path.is_dir(),
+            Format::Cifar10Binary => path.is_file() || path.join("data_batch_1.bin").is_file(),
+            _ => path.is_file(),
+        };
         folders
             .iter()
             .flat_map(|folder| {
                 [
                     Some(folder.join(&self.file)),
-                    unpacked.map(|name| folder.join(name)),
+                    other.map(|name| folder.join(name)),
                 ]
             })
             .flatten()
-            .find(|path| path.is_file())
+            .find(is_there)
     }
 }

@@ -3,10 +3,12 @@
 //! or suites.
 
 mod candidates;
+mod cifar;
 mod duplicates;
 mod error;
 mod idx;
 mod images;
+mod labelled;
 mod manifest;
 mod registry;
 mod split;
@@ -17,6 +19,7 @@ pub use candidates::Candidate;
 pub use duplicates::{DuplicateReport, Duplicates};
 pub use error::Error;
 pub use images::Dataset;
+pub use labelled::Survey;
 pub use manifest::{DataFile, Element, Format, Manifest};
 pub use registry::{Entry, Readiness, datasets_in, find};
 pub use split::{Part, Split, SplitConfig};

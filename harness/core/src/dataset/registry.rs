@@ -23,8 +23,6 @@ pub enum Readiness {
     Ready,
     /// Files that the user has to bring, by name.
     Missing(Vec<String>),
-    /// No reader for this format yet.
-    NoReader(String),
 }
 
 /// The datasets in `datasets_dir` (`benchmarks/datasets`), by name. `data_dir` is the folder
@@ -92,9 +90,6 @@ impl Manifest {
                 .into_iter()
                 .flatten()
         };
-        if let Some(file) = files().find(|file| !file.format.has_reader()) {
-            return Readiness::NoReader(file.format.to_string());
-        }
         let folders = self.data_folders(folder, data_dir);
         let missing: Vec<String> = files()
             .filter(|file| file.locate(&folders).is_none())

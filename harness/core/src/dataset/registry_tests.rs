@@ -262,6 +262,21 @@ fn a_wrong_manifest_is_refused_with_its_place() {
         ),
         ("format: idx", "format: idy", "images.format: "),
         ("aux: 0", "aux: 0, sead: 1", "split.sead"),
+        (
+            "count: 3",
+            "count: 3\nskip_bad: true",
+            "skip_bad: expected false but for image-folder and webdataset",
+        ),
+        (
+            "file: images.gz, format: idx",
+            "file: images.tar, format: webdataset",
+            "labels: expected no labels of their own",
+        ),
+        (
+            "file: labels, format: idx",
+            "file: labels, format: webdataset",
+            "labels.format: expected idx, npy or npz",
+        ),
         ("split: {", "splits: {", "did you mean \"split\"?"),
     ] {
         let error = refused(from, to);
@@ -287,7 +302,7 @@ fn every_published_dataset_is_listed_with_what_it_lacks() {
     assert_eq!(readiness("fashion-mnist-10k"), Readiness::Ready);
     assert_eq!(
         readiness("cifar-10"),
-        Readiness::NoReader("cifar10-binary".into())
+        Readiness::Missing(vec!["cifar-10-binary.tar.gz".into()])
     );
     let missing = ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"];
     assert_eq!(
@@ -342,10 +357,9 @@ fn reserved_names_say_how_to_bring_the_data() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("format cifar10-binary, whose reader is not there yet"),
+        error.contains("needs cifar-10-binary.tar.gz") && error.contains("cs.toronto.edu"),
         "{error}"
     );
-    assert!(error.contains("NPY or NPZ"), "{error}");
 }
 
 /// The numbers in the manifest's comment were measured by numpy in f64 over all pairs.

@@ -58,10 +58,7 @@ fn png(bytes: &[u8], shape: [usize; 3]) -> Result<Interleaved, String> {
     decoder.set_ignore_iccp_chunk(true);
     decoder.set_transformations(Transformations::EXPAND);
     let header = decoder.read_header_info().map_err(damaged)?;
-    let channels = match header.color_type {
-        ColorType::Grayscale | ColorType::GrayscaleAlpha => 1,
-        ColorType::Rgb | ColorType::Rgba | ColorType::Indexed => 3,
-    };
+    let channels = channels_of(header.color_type);
     let size = [header.height as usize, header.width as usize];
     check_size(channels, size, shape)?;
     if header.bit_depth == png::BitDepth::Sixteen {
@@ -127,6 +124,29 @@ fn jpeg(bytes: &[u8], shape: [usize; 3]) -> Result<Interleaved, String> {
         return Err(damaged(&"too few pixels"));
     }
     Ok((pixels, channels))
+}
+
+/// Channels, height and width of a PNG or JPEG by its header.
+pub(crate) fn shape_of(bytes: &[u8]) -> Option<[usize; 3]> {
+    if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
+        let mut decoder = JpegDecoder::new(Cursor::new(bytes));
+        decoder.decode_headers().ok()?;
+        let info = decoder.info()?;
+        let channels = usize::from(info.components);
+        return Some([channels, info.height.into(), info.width.into()]);
+    }
+    let mut decoder = png::Decoder::new(Cursor::new(bytes));
+    let header = decoder.read_header_info().ok()?;
+    let channels = channels_of(header.color_type);
+    Some([channels, header.height as usize, header.width as usize])
+}
+
+/// Channels without alpha.
+fn channels_of(colours: ColorType) -> usize {
+    match colours {
+        ColorType::Grayscale | ColorType::GrayscaleAlpha => 1,
+        ColorType::Rgb | ColorType::Rgba | ColorType::Indexed => 3,
+    }
 }
 
 fn check_size(channels: usize, size: [usize; 2], shape: [usize; 3]) -> Result<(), String> {

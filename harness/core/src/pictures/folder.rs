@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use super::Error;
 use super::error::{fault, io_at};
+use crate::files::hex;
 
 /// What a file is by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,4 +94,18 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<Listed>, Error> {
     }
     found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
+}
+
+/// SHA-256 over `"eidetic folder 1\n"`, then of each file the length of its name, its name, the
+/// length of its content and its content; lengths as little-endian u64.
+pub(crate) fn digest(files: &[Listed]) -> Result<String, Error> {
+    let mut digest = Sha256::new_with_prefix("eidetic folder 1\n");
+    for file in files {
+        let content = fs::read(&file.path).map_err(io_at(&file.path))?;
+        for part in [&file.name, &content] {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        }
+    }
+    Ok(hex(&digest.finalize()))
 }

@@ -1,7 +1,7 @@
 //! Pictures from wherever they lie.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::Error;
@@ -55,7 +55,7 @@ pub fn read(path: &Path, shape: [usize; 3], skip_bad: bool) -> Result<Pictures, 
     if head.starts_with(b"\x93NUMPY") || head.starts_with(b"PK") {
         array::read(path, shape)
     } else if is_tar || head.starts_with(&[0x1f, 0x8b]) {
-        of_archive(path, shape, skip_bad)
+        of_archive(path, shape, skip_bad, kind_of, |_, _, _| Ok(()))
     } else {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let got = match (kind_of(&name), head.is_empty()) {
@@ -73,7 +73,12 @@ pub fn read(path: &Path, shape: [usize; 3], skip_bad: bool) -> Result<Pictures, 
     }
 }
 
-fn of_folder(folder: &Path, shape: [usize; 3], skip_bad: bool) -> Result<Pictures, Error> {
+/// The pictures of a folder in the order of their names.
+pub(crate) fn of_folder(
+    folder: &Path,
+    shape: [usize; 3],
+    skip_bad: bool,
+) -> Result<Pictures, Error> {
     let mut collector = Collector::new(folder, shape)?;
     for file in files(folder)? {
         let name = printable(&file.name);
@@ -91,12 +96,20 @@ fn of_folder(folder: &Path, shape: [usize; 3], skip_bad: bool) -> Result<Picture
     collector.finish(skip_bad)
 }
 
-fn of_archive(path: &Path, shape: [usize; 3], skip_bad: bool) -> Result<Pictures, Error> {
+/// The pictures of a tar in the order of their names: the members of which `kind` says so. What it
+/// ignores goes to `other`: name, size and content.
+pub(crate) fn of_archive(
+    path: &Path,
+    shape: [usize; 3],
+    skip_bad: bool,
+    kind: impl Fn(&str) -> Kind,
+    mut other: impl FnMut(&str, u64, &mut dyn Read) -> io::Result<()>,
+) -> Result<Pictures, Error> {
     let mut collector = Collector::new(path, shape)?;
     members(path, |name, size, content| {
         let name = printable(name);
-        match kind_of(&name) {
-            Kind::Ignored => Ok(()),
+        match kind(&name) {
+            Kind::Ignored => other(&name, size, content),
             Kind::OtherImage => {
                 collector.refuse(&name, OTHER_FORMAT);
                 Ok(())

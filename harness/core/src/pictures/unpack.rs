@@ -55,7 +55,7 @@ pub(crate) fn up_to(reader: impl Read, limit: u64) -> io::Result<Option<Vec<u8>>
     Ok((bytes.len() as u64 <= limit).then_some(bytes))
 }
 
-pub(super) fn too_long(path: &Path, limit: u64) -> Error {
+pub(crate) fn too_long(path: &Path, limit: u64) -> Error {
     Error::Content {
         path: path.to_path_buf(),
         expected: format!("at most {limit} bytes of content for that count and shape"),
