@@ -57,7 +57,7 @@ pub enum Error {
     },
     /// The file reads well and is another one than the manifest's.
     #[error(
-        "{path}: expected sha256 {expected} (of the unpacked content), got {got}: fetch the file \
+        "{path}: expected sha256 {expected} (of IDX or NPY in gzip: unpacked), got {got}: fetch the file \
          again, or correct the manifest if this is the data you mean", path = .path.display()
     )]
     Digest {
