@@ -188,7 +188,12 @@ fn the_board_is_made_again_from_the_cells_alone() {
     let it = Run::new();
     it.finish();
     let results = it.results();
-    let boards = ["leaderboard.csv", "metrics.csv", "mitigations.csv"];
+    let boards = [
+        "leaderboard.csv",
+        "metrics.csv",
+        "mitigations.csv",
+        "comparisons.csv",
+    ];
     for board in boards {
         std::fs::remove_file(results.folder.join(board)).unwrap();
     }
