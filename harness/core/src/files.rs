@@ -95,6 +95,19 @@ pub fn remove_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// The folders in `parent` that hold a file of that name, sorted.
+pub fn folders_with(parent: &Path, file: &str) -> io::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(parent)? {
+        let folder = entry?.path();
+        if folder.join(file).is_file() {
+            folders.push(folder);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
 /// The folder for what can be made again: `EIDETIC_CACHE` where it is set, else the platform's
 /// cache folder (`~/.cache/eidetic` on Linux). It need not exist yet.
 ///

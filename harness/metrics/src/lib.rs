@@ -107,3 +107,8 @@ pub use roc::{OperatingPoint, Roc};
 pub use significance::{fisher, mcnemar, normal_p_value};
 pub use summary::{Histogram, percentile, percentiles};
 pub use tiled::{TiledIndex, Tiling};
+
+/// The examples of the README are tested like any other.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

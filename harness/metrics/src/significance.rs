@@ -90,7 +90,7 @@ pub fn fisher(of: Proportion, other: Proportion) -> Measured<f64> {
 /// use eidetic_metrics::{Estimate, normal_p_value};
 ///
 /// let p = normal_p_value(Estimate { value: 0.2, low: 0.0, high: 0.5 });
-/// assert!((p - 0.05).abs() < 1e-12);
+/// assert!((p - 0.05).abs() < 1e-9);
 /// ```
 pub fn normal_p_value(difference: Estimate) -> f64 {
     let Estimate { value, low, high } = difference;

@@ -4,6 +4,7 @@
 mod findings;
 mod quality;
 mod record;
+mod sealed;
 mod spec;
 mod store;
 

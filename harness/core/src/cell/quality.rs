@@ -7,9 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::record::{Metric, RecordError};
-use crate::files::{sha256_hex, write_atomic};
-
-const FORMAT: u32 = 1;
+use super::sealed::{self, Sealed};
 
 /// How good the images of a cell are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,7 +41,7 @@ pub const QUALITY_ENDING: &str = "quality.json";
 
 impl Quality {
     /// The version of the format that this build writes.
-    pub(crate) const FORMAT: u32 = FORMAT;
+    pub(crate) const FORMAT: u32 = <Self as Sealed>::FORMAT;
 
     /// The utility.
     pub fn utility(&self) -> Option<&Metric> {
@@ -55,9 +53,7 @@ impl Quality {
     /// # Errors
     /// The system's: disk full, read-only folder; with the path.
     pub fn write(&mut self, path: &Path) -> io::Result<()> {
-        self.checksum = self.checksum();
-        let json = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
-        write_atomic(path, &[&json[..], b"\n"].concat())
+        sealed::write(self, path)
     }
 
     /// Reads one and checks format and checksum, and that it is of `cell`.
@@ -65,34 +61,22 @@ impl Quality {
     /// # Errors
     /// [`RecordError`], naming the file and what is wrong with it.
     pub fn read(path: &Path, cell: &str) -> Result<Self, RecordError> {
-        let bytes = std::fs::read(path).map_err(|source| RecordError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let damaged = |reason: String| RecordError::Damaged {
-            path: path.to_owned(),
-            reason,
-        };
-        let quality: Self = serde_json::from_slice(&bytes)
-            .map_err(|error| damaged(format!("not the quality of a cell: {error}")))?;
-        if quality.format != FORMAT {
-            let got = quality.format;
-            return Err(damaged(format!("expected format {FORMAT}, got {got}")));
-        }
-        if quality.checksum() != quality.checksum {
-            return Err(damaged("its checksum does not fit its content".into()));
-        }
-        if quality.cell != cell {
-            let got = &quality.cell;
-            return Err(damaged(format!("expected cell {cell}, got {got}")));
-        }
-        Ok(quality)
+        sealed::read(path, |quality: &Self| match quality.cell == cell {
+            true => Ok(()),
+            false => Err(format!("expected cell {cell}, got {}", quality.cell)),
+        })
+    }
+}
+
+impl Sealed for Quality {
+    const FORMAT: u32 = 1;
+    const WHAT: &'static str = "the quality of a cell";
+
+    fn format(&self) -> u32 {
+        self.format
     }
 
-    fn checksum(&self) -> String {
-        let mut bare = self.clone();
-        bare.checksum.clear();
-        // It holds no map at all, so that this cannot fail.
-        sha256_hex(&serde_json::to_vec(&bare).expect("a quality is always JSON"))
+    fn checksum(&mut self) -> &mut String {
+        &mut self.checksum
     }
 }

@@ -1,14 +1,13 @@
 //! The JSON of a cell: what it was, how it ended, what it scored. Never trusted when damaged.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::sealed::{self, Sealed};
 use super::spec::CellSpec;
-use crate::files::{sha256_hex, write_atomic};
 
 const FORMAT: u32 = 1;
 
@@ -239,9 +238,7 @@ impl Record {
     /// # Errors
     /// The system's: disk full, read-only folder; with the path.
     pub fn write(&mut self, path: &Path) -> io::Result<()> {
-        self.checksum = self.checksum();
-        let json = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
-        write_atomic(path, &[&json[..], b"\n"].concat())
+        sealed::write(self, path)
     }
 
     /// Reads one and checks format, id and checksum.
@@ -249,37 +246,28 @@ impl Record {
     /// # Errors
     /// [`RecordError`], naming the file and what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, RecordError> {
-        let bytes = fs::read(path).map_err(|source| RecordError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let damaged = |reason: String| RecordError::Damaged {
-            path: path.to_owned(),
-            reason,
-        };
-        let record: Self = serde_json::from_slice(&bytes)
-            .map_err(|error| damaged(format!("not a whole cell: {error}")))?;
-        if record.format != FORMAT {
-            let got = record.format;
-            return Err(damaged(format!("expected format {FORMAT}, got {got}")));
-        }
-        if record.checksum() != record.checksum {
-            return Err(damaged("its checksum does not fit its content".into()));
-        }
-        let id = record.spec.id();
-        if id != record.id {
-            return Err(damaged(format!(
-                "expected id {id} for its content, got {}",
-                record.id
-            )));
-        }
-        Ok(record)
+        sealed::read(path, |record: &Self| {
+            let id = record.spec.id();
+            match id == record.id {
+                true => Ok(()),
+                false => Err(format!(
+                    "expected id {id} for its content, got {}",
+                    record.id
+                )),
+            }
+        })
+    }
+}
+
+impl Sealed for Record {
+    const FORMAT: u32 = FORMAT;
+    const WHAT: &'static str = "a whole cell";
+
+    fn format(&self) -> u32 {
+        self.format
     }
 
-    fn checksum(&self) -> String {
-        let mut bare = self.clone();
-        bare.checksum.clear();
-        // A record holds no map with other than string keys, so that this cannot fail.
-        sha256_hex(&serde_json::to_vec(&bare).expect("a record is always JSON"))
+    fn checksum(&mut self) -> &mut String {
+        &mut self.checksum
     }
 }

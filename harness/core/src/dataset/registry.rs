@@ -1,9 +1,9 @@
 //! The datasets there are: every folder with a manifest, and whether its data are at hand.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Error, Manifest};
+use crate::files::folders_with;
 
 /// A dataset that has a manifest, read or not.
 #[derive(Debug, Clone)]
@@ -36,13 +36,7 @@ pub fn datasets_in(datasets_dir: &Path, data_dir: Option<&Path>) -> Result<Vec<E
         path: datasets_dir.to_path_buf(),
         source,
     };
-    let mut folders = fs::read_dir(datasets_dir)
-        .map_err(io_error)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(io_error)?;
-    folders.retain(|folder| folder.join(Manifest::FILE).is_file());
-    folders.sort();
+    let folders = folders_with(datasets_dir, Manifest::FILE).map_err(io_error)?;
     folders
         .into_iter()
         .map(|folder| Entry::read(folder, data_dir))

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::super::{Dataset, SplitConfig};
+use std::fs;
+
 use super::*;
 use crate::files::sha256_hex;
 

@@ -1,10 +1,10 @@
 //! The embedders there are: every folder with a manifest, and whether its network is at hand.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::manifest::Manifest;
+use crate::files::folders_with;
 
 /// An embedder that has a manifest.
 #[derive(Debug, Clone)]
@@ -37,13 +37,7 @@ pub fn embedders_in(embedders_dir: &Path, data_dir: Option<&Path>) -> Result<Vec
         path: embedders_dir.to_path_buf(),
         source,
     };
-    let mut folders = fs::read_dir(embedders_dir)
-        .map_err(io_error)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(io_error)?;
-    folders.retain(|folder| folder.join(Manifest::FILE).is_file());
-    folders.sort();
+    let folders = folders_with(embedders_dir, Manifest::FILE).map_err(io_error)?;
     folders
         .into_iter()
         .map(|folder| Entry::read(folder, data_dir))
