@@ -66,8 +66,8 @@ mod matching;
 mod measured;
 mod mover;
 mod neighbours;
-mod quality;
 mod paired;
+mod quality;
 mod roc;
 mod search;
 mod significance;
@@ -98,11 +98,11 @@ pub use interval::{CONFIDENCE, Proportion, student_t};
 pub use measured::{Estimate, Measured, Reason};
 pub use mover::mover;
 pub use neighbours::{Neighbours, nearest, nearest_excluding, nearest_others};
+pub use paired::Comparison;
 pub use quality::{
     FLS_MAX_ROWS, Features, Kid, Moments, PRDC_NEIGHBOURS, Prdc, auth_pct, c_t, fls, frechet, kid,
     prdc,
 };
-pub use paired::Comparison;
 pub use roc::{OperatingPoint, Roc};
 pub use significance::{fisher, mcnemar, normal_p_value};
 pub use summary::{Histogram, percentile, percentiles};
