@@ -3,10 +3,11 @@
 use super::csv_text::line;
 use super::leaderboard::Board;
 use super::mitigations::MitigationRow;
-use super::row::{Row, RowStatus};
+use super::row::{Row, RowStatus, distinct};
 use super::trends::TrendRow;
 
-const HEADER: [&str; 11] = [
+/// The last is left out where no row has one.
+const HEADER: [&str; COLUMNS] = [
     "#",
     "model",
     "mitigation",
@@ -18,7 +19,10 @@ const HEADER: [&str; 11] = [
     "twin",
     "n",
     "calls",
+    "utility",
 ];
+const COLUMNS: usize = 12;
+const UTILITY: usize = COLUMNS - 1;
 const LABELS: std::ops::Range<usize> = 1..4;
 const STATUS: usize = 4;
 const SCORE: usize = 5;
@@ -170,12 +174,17 @@ fn legend(board: &Board) -> String {
         [] => "headline".to_owned(),
         names => names.join(" or "),
     };
+    let utilities = board.rows.iter().map(|row| row.utility.metric.clone());
+    let utility = match distinct(utilities, " or ") {
+        metric if metric.is_empty() => metric,
+        metric => format!("; utility: {metric}, less is better"),
+    };
     format!(
-        "score: {score}; control: on holdout; excess: score - control; twin: score on the clean twin"
+        "score: {score}; control: on holdout; excess: score - control; twin: score on the clean twin{utility}"
     )
 }
 
-fn cells(row: &Row, intervals: bool) -> [String; 11] {
+fn cells(row: &Row, intervals: bool) -> [String; COLUMNS] {
     [
         row.rank.map_or(String::new(), |rank| rank.to_string()),
         line(&row.model),
@@ -197,6 +206,7 @@ fn cells(row: &Row, intervals: bool) -> [String; 11] {
         optional(row.twin_score),
         row.n.map_or(String::new(), short),
         row.model_calls.map_or(String::new(), short),
+        optional(row.utility.figure.value),
     ]
 }
 
@@ -238,9 +248,9 @@ fn short(count: u64) -> String {
 
 /// The table's cells and the width of each column.
 struct Table {
-    header: [String; 11],
-    rows: Vec<[String; 11]>,
-    widths: [usize; 11],
+    header: [String; COLUMNS],
+    rows: Vec<[String; COLUMNS]>,
+    widths: [usize; COLUMNS],
     gap: usize,
 }
 
@@ -264,7 +274,15 @@ impl Table {
         if !intervals {
             header[SCORE] = "score".into();
         }
-        let rows: Vec<[String; 11]> = board.rows.iter().map(|row| cells(row, intervals)).collect();
+        if board
+            .rows
+            .iter()
+            .all(|row| row.utility.figure.value.is_none())
+        {
+            header[UTILITY].clear();
+        }
+        let rows: Vec<[String; COLUMNS]> =
+            board.rows.iter().map(|row| cells(row, intervals)).collect();
         let widths = std::array::from_fn(|column| {
             let cells = rows.iter().map(|row| length(&row[column]));
             cells.max().unwrap_or(0).max(length(&header[column]))
@@ -288,13 +306,21 @@ impl Table {
     }
 
     fn width(&self) -> usize {
-        self.widths.iter().sum::<usize>() + self.gap * (HEADER.len() - 1)
+        let shown = self.widths.iter().filter(|&&width| width > 0).count();
+        self.widths.iter().sum::<usize>() + self.gap * (shown - 1)
     }
 
     /// Labels and status to the left, numbers to the right.
-    fn aligned(&self, cells: &[String; 11], paint: impl Fn(usize, String) -> String) -> String {
+    fn aligned(
+        &self,
+        cells: &[String; COLUMNS],
+        paint: impl Fn(usize, String) -> String,
+    ) -> String {
         let mut out = String::new();
         for (column, (cell, &width)) in cells.iter().zip(&self.widths).enumerate() {
+            if width == 0 {
+                continue;
+            }
             let text = cut(cell, width);
             let pad = " ".repeat(width - length(&text));
             let text = paint(column, text);

@@ -124,6 +124,15 @@ fn the_terminal_names_the_pareto_set() {
     let shown = render(&Board::new(&plan, &cells), 200, false);
     let expected = "best by worst excess and kid_e, model, extraction: filter (0.500, 1.000), none (0.900, 0.000)";
     assert!(shown.lines().any(|line| line == expected), "{shown}");
+    let header = shown.lines().nth(1).unwrap();
+    assert!(header.ends_with("calls  utility"), "{header}");
+    assert!(shown.contains("utility: kid_e, less is better"), "{shown}");
+    let (plan, cells) = rows(&[("none", 9, None)]);
+    let shown = render(&Board::new(&plan, &cells), 200, false);
+    assert!(
+        !shown.lines().nth(1).unwrap().contains("utility"),
+        "{shown}"
+    );
     let (plan, cells) = rows(&[("none", 9, Some(0.0))]);
     assert!(!render(&Board::new(&plan, &cells), 200, false).contains("best by"));
 }
