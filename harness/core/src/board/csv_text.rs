@@ -39,6 +39,17 @@ pub(super) fn line(text: &str) -> String {
         .join(" ")
 }
 
+/// Distinct texts in the order in which they first come, empty ones left out.
+pub(super) fn distinct(texts: impl IntoIterator<Item = String>, separator: &str) -> String {
+    let mut seen: Vec<String> = Vec::new();
+    for text in texts {
+        if !text.is_empty() && !seen.contains(&text) {
+            seen.push(text);
+        }
+    }
+    seen.join(separator)
+}
+
 /// A column: its name and what stands in it.
 pub(super) type Column<T> = (&'static str, fn(&Board, &T) -> String);
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::csv_text::rounded;
+use super::csv_text::{distinct, rounded};
 use super::figure::Figure;
-use super::row::{Row, RowStatus, distinct};
+use super::row::{Row, RowStatus};
 use super::utility::Utility;
 
 /// One line of `mitigations.csv`: a (dataset, model, goal, mitigation) over its attacks.

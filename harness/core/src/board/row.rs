@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use eidetic_metrics::NN_RATIO_MEMORIZED;
 
 use super::cells::Cells;
+use super::csv_text::distinct;
 use super::figure::{Figure, t_estimate};
 use super::utility::Utility;
 use crate::cell::{BLIND_AUC, CellSpec, Metric, ModelOrigin, Record, Scores, Status};
@@ -309,15 +310,4 @@ fn model_sha256(records: &[&Record], spec: &CellSpec) -> String {
             String::new()
         }
     }
-}
-
-/// Distinct texts in the order in which they first come, empty ones left out.
-pub(super) fn distinct(texts: impl IntoIterator<Item = String>, separator: &str) -> String {
-    let mut seen: Vec<String> = Vec::new();
-    for text in texts {
-        if !text.is_empty() && !seen.contains(&text) {
-            seen.push(text);
-        }
-    }
-    seen.join(separator)
 }

@@ -1,9 +1,9 @@
 //! The board as a table for people.
 
-use super::csv_text::line;
+use super::csv_text::{distinct, line};
 use super::leaderboard::Board;
 use super::mitigations::MitigationRow;
-use super::row::{Row, RowStatus, distinct};
+use super::row::{Row, RowStatus};
 use super::trends::TrendRow;
 
 /// The last is left out where no row has one.

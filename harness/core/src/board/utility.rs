@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::cells::Cells;
+use super::csv_text::distinct;
 use super::figure::Figure;
-use super::row::distinct;
 use crate::cell::{Metric, Quality};
 use crate::plan::PlannedCell;
 

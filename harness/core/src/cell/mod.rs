@@ -11,9 +11,8 @@ mod store;
 pub(crate) use findings::{EMISSIONS, Emission, Emitted, PIXELS};
 pub use findings::{Extracted, Findings, FindingsError, Inferred, Reconstructed};
 pub use quality::{QUALITY_ENDING, Quality};
-pub use record::{
-    BLIND_AUC, Metric, PerImage, ProbeRecord, Record, RecordError, Scores, Spent, Status, Times,
-};
+pub use record::{BLIND_AUC, Metric, PerImage, ProbeRecord, Record, Scores, Spent, Status, Times};
+pub use sealed::RecordError;
 pub use spec::{
     AttackSpec, CellSpec, DatasetSpec, ModelOrigin, ModelSpec, PluginSpec, RuntimeSpec,
     access_name, goal_name, stage_names,

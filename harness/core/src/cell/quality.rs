@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Metric, RecordError};
-use super::sealed::{self, Sealed};
+use super::record::Metric;
+use super::sealed::{self, RecordError, Sealed};
 
 /// How good the images of a cell are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

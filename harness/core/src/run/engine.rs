@@ -1,6 +1,5 @@
 //! The parent: which cells are there already, a child for each that is not, and what is kept.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,7 @@ use super::error::{Error, at};
 use super::job::{Environment, Job, Outcome};
 use super::lock::lock;
 use super::process::{self, End, Ended, describe};
-use super::quality::Examiner;
+use super::quality;
 use crate::cell::{CellSpec, Emitted, FINDINGS_ENDING, Record, RecordError, Spent, Status, Times};
 use crate::files::{remove_folder, remove_temporary, write_atomic};
 use crate::plan::{Plan, PlannedCell};
@@ -111,43 +110,8 @@ impl Engine<'_> {
         // What is left there belongs to cells that were dropped.
         let _ = remove_folder(&self.folder.join(".work"));
         result?;
-        summary.interrupted |= !self.examine(&assessor, cancel, events)?;
+        summary.interrupted |= !quality::examine(self, &data, &cells, cancel, events)?;
         Ok(summary)
-    }
-
-    /// Measures the quality of the images that stand for a model under a mitigation, where it is not
-    /// there. Whether it came to the end.
-    fn examine(
-        &self,
-        assessor: &Assessor<'_>,
-        cancel: &AtomicBool,
-        events: &(dyn Fn(Event<'_>) + Sync),
-    ) -> Result<bool, Error> {
-        let Some(embedder) = &self.plan.embedder else {
-            return Ok(true);
-        };
-        let (data, cells) = (assessor.data, assessor.cells);
-        let mut examiner = Examiner::open(embedder, self.environment, self.jobs, data, cells)?;
-        let ids: BTreeSet<&String> = self.plan.cells.iter().flat_map(|c| &c.quality).collect();
-        let mut open = Vec::new();
-        for id in ids {
-            // What did not run, or cannot, has no images.
-            let record = Record::read(&cells.join(format!("{id}.json")));
-            let record = record.ok().filter(|of| !of.findings_sha256.is_empty());
-            if let Some(record) = record
-                && !examiner.is_current(&record)?
-            {
-                open.push(record);
-            }
-        }
-        for (done, record) in open.iter().enumerate() {
-            if cancel.load(Ordering::SeqCst) {
-                return Ok(false);
-            }
-            events(Event::Examining(&record.spec, done, open.len()));
-            examiner.examine(record)?;
-        }
-        Ok(true)
     }
 
     /// Whether a settled cell is there, whole; one with older metrics is scored again.

@@ -1,12 +1,14 @@
 //! The quality of plain samples: their features and those of the split, and the figures that follow.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use eidetic_runtime::Runtime;
 
 use super::assess::Data;
+use super::engine::{Engine, Event};
 use super::error::{Error, at};
 use super::job::Environment;
 use crate::cell::{FINDINGS_ENDING, Findings, QUALITY_ENDING, Quality, Record, RecordError};
@@ -14,6 +16,42 @@ use crate::embed::{self, Embedder, FeatureTable};
 use crate::files::sha256_hex;
 use crate::plan;
 use crate::score::{QualityOf, quality_id, quality_metrics, quality_protocol};
+
+/// Measures the quality of the images that stand for a model under a mitigation in the plan of
+/// `engine`, where it is not there. Whether it came to the end.
+pub(super) fn examine(
+    engine: &Engine<'_>,
+    data: &Data,
+    cells: &Path,
+    cancel: &AtomicBool,
+    events: &(dyn Fn(Event<'_>) + Sync),
+) -> Result<bool, Error> {
+    let Some(embedder) = &engine.plan.embedder else {
+        return Ok(true);
+    };
+    let (environment, jobs) = (engine.environment, engine.jobs);
+    let mut examiner = Examiner::open(embedder, environment, jobs, data, cells)?;
+    let ids: BTreeSet<&String> = engine.plan.cells.iter().flat_map(|c| &c.quality).collect();
+    let mut open = Vec::new();
+    for id in ids {
+        // What did not run, or cannot, has no images.
+        let record = Record::read(&cells.join(format!("{id}.json")));
+        let record = record.ok().filter(|of| !of.findings_sha256.is_empty());
+        if let Some(record) = record
+            && !examiner.is_current(&record)?
+        {
+            open.push(record);
+        }
+    }
+    for (done, record) in open.iter().enumerate() {
+        if cancel.load(Ordering::SeqCst) {
+            return Ok(false);
+        }
+        events(Event::Examining(&record.spec, done, open.len()));
+        examiner.examine(record)?;
+    }
+    Ok(true)
+}
 
 /// Examines cells with one embedder.
 pub(super) struct Examiner<'a> {
