@@ -118,6 +118,10 @@ fn row(row: &Row) -> Value {
         "excess": row.excess,
         "twin_score": row.twin_score,
         "unique_extracted": row.unique_extracted,
+        "utility_metric": row.utility.metric,
+        "utility": row.utility.figure.value,
+        "utility_low": row.utility.figure.low,
+        "utility_high": row.utility.figure.high,
         "flag": row.flag,
     })
 }
