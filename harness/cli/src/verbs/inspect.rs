@@ -78,6 +78,25 @@ fn dataset(path: &Path, global: &Global) -> Result<(String, Value), Failure> {
         report.threshold_l2,
         report.largest_group
     );
+    let groups = dataset.duplicates.as_slice();
+    let lists = dataset
+        .membership
+        .as_ref()
+        .map(|lists| lists.report(groups));
+    if let Some(lists) = &lists {
+        text += &format!(
+            "membership {} images in the train list, {} of them in groups wholly in it (members); {} \
+             in the eval list, {} of them so (holdout and aux); {} in neither; {} groups straddle \
+             and are in no part, {} images in them\n",
+            lists.train,
+            lists.train_in_whole_groups,
+            lists.eval,
+            lists.eval_in_whole_groups,
+            lists.unlisted,
+            lists.straddling_groups,
+            lists.images_in_straddling_groups
+        );
+    }
     if let Some(split) = &dataset.default_split {
         text += &format!(
             "split      {} members, {} holdout, {} aux, seed {}, {} planted (the default)\n",
@@ -92,6 +111,7 @@ fn dataset(path: &Path, global: &Global) -> Result<(String, Value), Failure> {
         "classes": dataset.classes,
         "sha256": dataset.digest,
         "duplicates": report,
+        "membership": lists,
         "default_split": dataset.default_split,
     });
     Ok((text, json))

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::{
-    DataFile, Duplicates, Error, Format, Layout, Manifest, SplitConfig, cifar, idx, labelled,
+    DataFile, Duplicates, Error, Format, Layout, Manifest, Membership, SplitConfig, cifar, idx,
+    labelled, membership,
 };
 use crate::files::{hex, sha256_file};
 use crate::pictures::npy::Stored;
@@ -23,11 +24,14 @@ pub struct Dataset {
     pub classes: Vec<String>,
     /// Channels, height, width.
     pub shape: [usize; 3],
-    /// SHA-256 of shape, pixels and labels, in hexadecimal: independent of file formats, names
-    /// and class names. See [`Dataset::new`].
+    /// SHA-256 of shape, pixels and labels, and of the published lists where there are any, in
+    /// hexadecimal: independent of file formats, names and class names. See [`Dataset::new`] and
+    /// [`Dataset::with_membership`].
     pub digest: String,
     /// The groups of duplicates.
     pub duplicates: Duplicates,
+    /// Which images may be members and which holdout, where published lists say so.
+    pub membership: Option<Membership>,
     /// The split that is used where a suite names none.
     pub default_split: Option<SplitConfig>,
 }
@@ -93,8 +97,37 @@ impl Dataset {
             shape,
             digest,
             duplicates,
+            membership: None,
             default_split: None,
         })
+    }
+
+    /// The same images with published lists of the indices of those that a model was trained on,
+    /// and of others that it was not: members are drawn from `train` alone, holdout and aux from
+    /// `eval`, see [`Split`](super::Split). The order of a list does not matter.
+    ///
+    /// It is another dataset, with another digest: SHA-256 over `"eidetic membership 1\n"`, the
+    /// digest without lists (64 hexadecimal digits), then of each list its length as a
+    /// little-endian u64 and its indices in ascending order, each as a little-endian u32.
+    ///
+    /// # Errors
+    /// [`Error::Parts`] for an index that is out of range, twice in a list, or in both.
+    pub fn with_membership(self, train: Vec<u32>, eval: Vec<u32>) -> Result<Self, Error> {
+        match Membership::new(self.len(), train, eval) {
+            Ok(membership) => Ok(self.listed(membership)),
+            Err((expected, got)) => Err(Error::Parts {
+                id: self.id,
+                expected,
+                got,
+            }),
+        }
+    }
+
+    /// With lists of this dataset, which has none yet.
+    fn listed(mut self, membership: Membership) -> Self {
+        self.digest = membership.digest(&self.digest);
+        self.membership = Some(membership);
+        self
     }
 
     /// Reads the dataset whose manifest is in `folder`. Its files are looked for in `folder`,
@@ -115,6 +148,12 @@ impl Dataset {
             })
         };
         let path = locate(&manifest.images)?;
+        let lists = manifest.membership.as_ref();
+        let lists = lists.map(|file| {
+            let path = locate(&file.array(membership::TRAIN))?;
+            Membership::read(file, &path, manifest.count as usize)
+        });
+        let lists = lists.transpose()?;
         let (images, labels) = match manifest.images.format {
             Format::Idx | Format::Npy | Format::Npz => {
                 let images = manifest.read_images(&path)?;
@@ -144,7 +183,10 @@ impl Dataset {
             manifest.near_duplicate_l2,
         )?;
         dataset.default_split = Some(manifest.split);
-        Ok(dataset)
+        Ok(match lists {
+            Some(membership) => dataset.listed(membership),
+            None => dataset,
+        })
     }
 
     /// The number of images.
@@ -231,7 +273,7 @@ impl Manifest {
 impl DataFile {
     /// The array of an NPY or NPZ file, whose data take at most `data_limit` bytes; the digest is
     /// checked.
-    fn stored<'a>(&self, path: &'a Path, data_limit: u64) -> Result<Stored<'a>, Error> {
+    pub(super) fn stored<'a>(&self, path: &'a Path, data_limit: u64) -> Result<Stored<'a>, Error> {
         match &self.array {
             None => {
                 let stored = Stored::npy(path, data_limit)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Layout, SplitConfig, cifar};
+use super::{Error, Layout, SplitConfig, cifar, membership};
 use crate::yaml::{self, Document};
 
 /// The version of the manifest's format.
@@ -48,6 +48,9 @@ pub struct Manifest {
     /// Two images at most this far apart may be grouped as near duplicates, by complete linkage;
     /// l2 = sqrt(mean((a - b)^2)) with pixels in [0, 1]. 0 groups exact duplicates only.
     pub near_duplicate_l2: f64,
+    /// Published lists that say which images are drawn as members and which as holdout.
+    #[serde(default)]
+    pub membership: Option<MembershipFile>,
     /// The split that is used where a suite names none.
     pub split: SplitConfig,
 }
@@ -75,6 +78,31 @@ pub struct DataFile {
     /// the name, the length of its content and the content; lengths as little-endian u64. The files
     /// are those with an image's name and `metadata.jsonl`.
     pub sha256: String,
+}
+
+/// The lists of indices of images that SecMI and PIA publish, see
+/// [`Membership`](super::Membership): an NPZ file with the arrays `mia_train_idxs` and
+/// `mia_eval_idxs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MembershipFile {
+    /// Its name, in the manifest's folder or in the folder that the user gives.
+    pub file: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+}
+
+impl MembershipFile {
+    /// One array of it.
+    pub(super) fn array(&self, name: &str) -> DataFile {
+        DataFile {
+            file: self.file.clone(),
+            format: Format::Npz,
+            array: Some(name.to_owned()),
+            layout: None,
+            sha256: self.sha256.clone(),
+        }
+    }
 }
 
 /// A file format.
@@ -230,6 +258,9 @@ impl Manifest {
         let expected = "a layout (nhw, nchw or nhwc) for npy and npz, none otherwise";
         let layout = &self.images.layout;
         expect(numpy == layout.is_some(), "images.layout", expected, layout)?;
+        if let Some(file) = &self.membership {
+            file.array(membership::TRAIN).check("membership")?;
+        }
         let Some(labels) = &self.labels else {
             return Ok(());
         };

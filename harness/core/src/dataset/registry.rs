@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, Manifest};
+use super::{Error, Manifest, membership};
 use crate::files::folders_with;
 
 /// A dataset that has a manifest, read or not.
@@ -79,13 +79,13 @@ impl Entry {
 
 impl Manifest {
     fn readiness(&self, folder: &Path, data_dir: Option<&Path>) -> Readiness {
-        let files = || {
-            [Some(&self.images), self.labels.as_ref()]
-                .into_iter()
-                .flatten()
-        };
+        let lists = self.membership.as_ref();
+        let lists = lists.map(|file| file.array(membership::TRAIN));
+        let files = [Some(&self.images), self.labels.as_ref(), lists.as_ref()];
         let folders = self.data_folders(folder, data_dir);
-        let missing: Vec<String> = files()
+        let missing: Vec<String> = files
+            .into_iter()
+            .flatten()
             .filter(|file| file.locate(&folders).is_none())
             .map(|file| file.file.clone())
             .collect();

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Dataset, Error};
+use super::{Dataset, Error, Membership};
 use crate::files::hex;
 
 /// How many images each part has, and the seed.
@@ -59,6 +59,10 @@ impl fmt::Display for Part {
 /// as bytes. Members, then holdout, then aux walk this order and take each group that no
 /// earlier part took and that does not exceed what is still wanted, its images in ascending
 /// order. So every part is a random draw of whole groups from one distribution, in random order.
+///
+/// Where a dataset has published lists ([`Membership`]) the order is made in the same way, of all
+/// groups; members take only groups that are wholly in the train list, holdout and then aux only
+/// groups wholly in the eval list, and all others are in no part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
     /// What was asked for.
@@ -81,12 +85,18 @@ impl Split {
     /// [`Error::NoMembers`], [`Error::SmallHoldout`], [`Error::TooLarge`],
     /// [`Error::Indivisible`] and [`Error::TooManyPlanted`], with the numbers.
     pub fn new(dataset: &Dataset, config: &SplitConfig) -> Result<Self, Error> {
-        Self::over(dataset.duplicates.as_slice(), &dataset.digest, config)
+        let groups = dataset.duplicates.as_slice();
+        Self::drawn(groups, dataset.membership.as_ref(), &dataset.digest, config)
     }
 
-    /// Splits images by their group (`groups[i]` names the lowest image of i's group) and the
-    /// dataset's digest alone.
-    pub(super) fn over(groups: &[u32], digest: &str, config: &SplitConfig) -> Result<Self, Error> {
+    /// Splits images by their group (`groups[i]` names the lowest image of i's group), the lists
+    /// they are in and the dataset's digest alone.
+    pub(super) fn drawn(
+        groups: &[u32],
+        lists: Option<&Membership>,
+        digest: &str,
+        config: &SplitConfig,
+    ) -> Result<Self, Error> {
         let SplitConfig {
             members,
             holdout,
@@ -99,13 +109,13 @@ impl Split {
         if holdout < members {
             return Err(Error::SmallHoldout { members, holdout });
         }
-        let mut left = shuffled(groups, digest, config.seed);
+        let order = shuffled(groups, digest, config.seed);
         let asked = [members, holdout, aux]
             .into_iter()
             .map(u64::from)
             .sum::<u64>();
         if asked > groups.len() as u64 {
-            let (images, groups) = (groups.len(), left.len());
+            let (images, groups) = (groups.len(), order.len());
             return Err(Error::TooLarge {
                 members,
                 holdout,
@@ -114,7 +124,15 @@ impl Split {
                 groups,
             });
         }
+        let (mut left, others) = match lists {
+            None => (order, None),
+            Some(lists) => {
+                let (train, eval) = lists.whole(order);
+                (train, Some(eval))
+            }
+        };
         let members = take(&mut left, Part::Members, members)?;
+        let mut left = others.unwrap_or(left);
         let holdout = take(&mut left, Part::Holdout, holdout)?;
         let aux = take(&mut left, Part::Aux, aux)?;
         let planted = planted(&members, groups, config.plant_duplicates)?;

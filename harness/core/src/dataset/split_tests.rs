@@ -11,6 +11,13 @@ use super::*;
 
 const DIGEST: &str = "a dataset's digest";
 
+impl Split {
+    /// The split of a dataset without lists.
+    fn over(groups: &[u32], digest: &str, config: &SplitConfig) -> Result<Self, Error> {
+        Self::drawn(groups, None, digest, config)
+    }
+}
+
 fn config(members: u32, holdout: u32, aux: u32) -> SplitConfig {
     SplitConfig {
         members,

@@ -66,7 +66,7 @@ impl<'a> Stored<'a> {
     }
 
     /// The axes that the header names.
-    pub(super) fn shape(&self) -> Result<Vec<u64>, Error> {
+    pub(crate) fn shape(&self) -> Result<Vec<u64>, Error> {
         Ok(self.header()?.0.shape().to_vec())
     }
 
@@ -104,7 +104,7 @@ impl<'a> Stored<'a> {
         })
     }
 
-    /// `n` labels, integers of any width; each must fit a u32.
+    /// `n` labels or indices, integers of any width; each must fit a u32.
     pub(crate) fn labels(self, n: usize) -> Result<Vec<u32>, Error> {
         let (header, start) = self.header()?;
         self.check_shape(&header, &[n])?;
@@ -113,7 +113,7 @@ impl<'a> Stored<'a> {
             Some((TypeChar::Int, width @ 1..=8)) => (true, width as usize),
             _ => {
                 let got = header.dtype().descr();
-                return Err(fault(self.path, "labels of an integer type", got));
+                return Err(fault(self.path, "elements of an integer type", got));
             }
         };
         let big = header.dtype().descr().contains('>');
@@ -139,7 +139,7 @@ impl<'a> Stored<'a> {
                         };
                         fault(
                             self.path,
-                            &format!("a label that fits u32 at index {i}"),
+                            &format!("an integer that fits u32 at index {i}"),
                             got,
                         )
                     })
