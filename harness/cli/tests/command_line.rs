@@ -102,6 +102,45 @@ fn a_plugin_is_shown_with_its_options_by_its_id() {
     assert!(row("classes").contains("each | none"), "{stdout}");
 }
 
+/// Eleven images of one pixel; the lists were written by numpy, see the fixtures' `make.py`.
+#[test]
+fn published_lists_are_counted() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().join("tiny");
+    fs::create_dir(&folder).unwrap();
+    let images = data.path().join("images");
+    let axes = [0, 0, 8, 3, 0, 0, 0, 11, 0, 0, 0, 1, 0, 0, 0, 1];
+    let pixels = [0, 10, 10, 20, 20, 30, 40, 40, 50, 60, 70];
+    fs::write(&images, [&axes[..], &pixels].concat()).unwrap();
+    let lists = data.path().join("membership.npz");
+    let fixture = "harness/core/src/dataset/fixtures/membership.npz";
+    fs::copy(repository().join(fixture), &lists).unwrap();
+    let [of_images, of_lists] =
+        [images, lists].map(|path| eidetic_harness::files::sha256_file(&path).unwrap());
+    let manifest = format!(
+        "version: 1\nname: tiny\ntitle: Tiny\nsource: https://example.org\nlicence: MIT\n\
+         images: {{ file: images, format: idx, sha256: {of_images} }}\n\
+         membership: {{ file: membership.npz, sha256: {of_lists} }}\n\
+         count: 11\nshape: [1, 1, 1]\nelement: u8\nlevels: 256\nnear_duplicate_l2: 0\n\
+         split: {{ members: 3, holdout: 3, aux: 0 }}\n"
+    );
+    fs::write(folder.join("dataset.yaml"), manifest).unwrap();
+    let line = format!(
+        "inspect {} --data {}",
+        folder.display(),
+        data.path().display()
+    );
+    let (code, stdout, stderr) = said(&line);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let counted = "membership 5 images in the train list, 3 of them in groups wholly in it \
+                   (members); 4 in the eval list, 3 of them so (holdout and aux); 2 in neither; 2 \
+                   groups straddle and are in no part, 4 images in them\n";
+    assert!(stdout.contains(counted), "{stdout}");
+    let (_, stdout, _) = said(&format!("{line} --json"));
+    let json: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(json["membership"]["straddling_groups"], 2);
+}
+
 #[test]
 fn a_wrong_log_filter_is_refused() {
     let mut command = eidetic(&repository());
