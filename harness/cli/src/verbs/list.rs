@@ -195,6 +195,7 @@ pub(super) fn readiness(readiness: &Readiness) -> String {
     match readiness {
         Readiness::Ready => "ready".to_owned(),
         Readiness::Missing(files) => format!("needs {} in --data DIR", files.join(", ")),
+        Readiness::NotBuilt(feature) => format!("needs a build with --features {feature}"),
     }
 }
 

@@ -37,6 +37,19 @@ pub enum Error {
         /// Where its authors publish it.
         source_page: String,
     },
+    /// The format is read only by a program that was built with a feature.
+    #[error(
+        "dataset {id:?}: {file} is in the format {feature}, which this program was built without: \
+         build it with cargo build --release --features {feature}"
+    )]
+    NotBuilt {
+        /// The dataset.
+        id: String,
+        /// The file's name.
+        file: String,
+        /// The cargo feature, which is named as the format is.
+        feature: &'static str,
+    },
     /// The operating system refused.
     #[error("cannot read {path}: {source}", path = .path.display())]
     Io {

@@ -134,8 +134,9 @@ impl Dataset {
     /// then in `data_dir`, the folder that the user gives, and in `data_dir/<name>`.
     ///
     /// # Errors
-    /// [`Error::NoData`] where the user has to bring the files, [`Error::Unusable`] for image files
-    /// that cannot be used, else the fault with the file's path.
+    /// [`Error::NoData`] where the user has to bring the files, [`Error::NotBuilt`] where this program
+    /// does not read their format, [`Error::Unusable`] for image files that cannot be used, else the
+    /// fault with the file's path.
     pub fn load(folder: &Path, data_dir: Option<&Path>) -> Result<Self, Error> {
         let manifest = Manifest::read(folder)?;
         let folders = manifest.data_folders(folder, data_dir);
@@ -147,6 +148,13 @@ impl Dataset {
                 source_page: manifest.source.clone(),
             })
         };
+        if let Some(feature) = manifest.images.format.missing_feature() {
+            return Err(Error::NotBuilt {
+                id: manifest.name,
+                file: manifest.images.file,
+                feature,
+            });
+        }
         let path = locate(&manifest.images)?;
         let lists = manifest.membership.as_ref();
         let lists = lists.map(|file| {
@@ -169,7 +177,7 @@ impl Dataset {
                 let (images, labels) = cifar::read(&path, count, classes)?;
                 (images, Some(labels))
             }
-            Format::ImageFolder | Format::Webdataset => {
+            Format::ImageFolder | Format::Webdataset | Format::Parquet => {
                 manifest.images.check_whole(&path)?;
                 labelled::read(&manifest, &path)?
             }

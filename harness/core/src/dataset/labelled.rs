@@ -1,4 +1,5 @@
-//! Datasets of image files with their labels beside them: a folder, or a WebDataset's tar.
+//! Datasets of image files with their labels beside them: a folder, a WebDataset's tar, or the rows
+//! of a parquet file.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -16,12 +17,14 @@ pub(super) const METADATA: &str = "metadata.jsonl";
 /// The most bytes that the label of an image, or a line with it, may take on average.
 const LABEL_LIMIT: u64 = 1 << 14;
 
-/// Images `[N, C, H, W]` in the order of their names' bytes, and their labels where the manifest
+/// Images `[N, C, H, W]` in the order of their names' bytes (of a parquet file: of the rows), and their labels where the manifest
 /// has classes. The digest of a file is not checked here.
 pub(super) fn read(manifest: &Manifest, path: &Path) -> Result<(Vec<u8>, Option<Vec<u32>>), Error> {
     let mut labels = HashMap::new();
     let mut found = match manifest.images.format {
         Format::Webdataset => of_shard(manifest, path, &mut labels)?,
+        #[cfg(feature = "parquet")]
+        Format::Parquet => super::parquet::of_rows(manifest, path, &mut labels)?,
         _ => of_folder(manifest, path, &mut labels)?,
     };
     for (name, why) in &found.skipped {
@@ -240,7 +243,7 @@ fn parts_of(name: &str) -> (&str, &str) {
 }
 
 /// The error with what a dataset's manifest can do about it.
-fn with_key(error: pictures::Error, manifest: &Manifest) -> Error {
+pub(super) fn with_key(error: pictures::Error, manifest: &Manifest) -> Error {
     match error {
         pictures::Error::Unusable(images) => Error::Unusable {
             id: manifest.name.clone(),

@@ -70,6 +70,12 @@ pub struct DataFile {
     /// The order of the axes of an NPY or NPZ array of images.
     #[serde(default)]
     pub layout: Option<Layout>,
+    /// The column of a parquet file that has the images: `image`, or else `img`, if not said.
+    #[serde(default)]
+    pub column: Option<String>,
+    /// The column of a parquet file that has the labels: `label` if not said.
+    #[serde(default)]
+    pub label_column: Option<String>,
     /// SHA-256 of the file, of its unpacked content for IDX and NPY compressed by gzip (which may
     /// compress the same content to different bytes).
     ///
@@ -100,6 +106,8 @@ impl MembershipFile {
             format: Format::Npz,
             array: Some(name.to_owned()),
             layout: None,
+            column: None,
+            label_column: None,
             sha256: self.sha256.clone(),
         }
     }
@@ -124,6 +132,17 @@ pub enum Format {
     /// A WebDataset's tar, plain or compressed by gzip: `key.png`, `key.jpg` or `key.jpeg` with
     /// `key.cls` or the `label` of `key.json`.
     Webdataset,
+    /// A parquet file with a column of PNG and JPEG files as Hugging Face writes it: a struct of
+    /// `bytes` and `path`, or the bytes themselves; and, where there are classes, a column of
+    /// integers. Read by a program that was built with the feature `parquet`.
+    Parquet,
+}
+
+impl Format {
+    /// The cargo feature that reads it, where this program was built without.
+    pub(super) fn missing_feature(self) -> Option<&'static str> {
+        (self == Self::Parquet && !cfg!(feature = "parquet")).then_some("parquet")
+    }
 }
 
 impl fmt::Display for Format {
@@ -135,6 +154,7 @@ impl fmt::Display for Format {
             Self::Cifar10Binary => "cifar10-binary",
             Self::ImageFolder => "image-folder",
             Self::Webdataset => "webdataset",
+            Self::Parquet => "parquet",
         })
     }
 }
@@ -212,7 +232,10 @@ impl Manifest {
             &near,
         )?;
         let format = self.images.format;
-        let files = matches!(format, Format::ImageFolder | Format::Webdataset);
+        let files = matches!(
+            format,
+            Format::ImageFolder | Format::Webdataset | Format::Parquet
+        );
         let labelled = self.labels.is_some() || format == Format::Cifar10Binary;
         let expected = "names if there are labels and none otherwise";
         let named = !self.classes.is_empty();
@@ -230,7 +253,7 @@ impl Manifest {
             expected,
             &self.labels,
         )?;
-        let expected = "false but for image-folder and webdataset";
+        let expected = "false but for image-folder, webdataset and parquet";
         expect(
             files || !self.skip_bad,
             "skip_bad",
@@ -318,7 +341,19 @@ impl DataFile {
             &format!("{key}.array"),
             "an array name for npz, none otherwise",
             &self.array,
-        )
+        )?;
+        for (name, column) in [
+            ("column", &self.column),
+            ("label_column", &self.label_column),
+        ] {
+            expect(
+                column.is_none() || self.format == Format::Parquet,
+                &format!("{key}.{name}"),
+                "none but for parquet",
+                column,
+            )?;
+        }
+        Ok(())
     }
 
     /// Where the file or folder is: the first of `folders` that has it, or has it unpacked.
@@ -326,7 +361,7 @@ impl DataFile {
         let other = match self.format {
             Format::Idx | Format::Npy => self.file.strip_suffix(".gz"),
             Format::Cifar10Binary => Some(cifar::FOLDER),
-            Format::Npz | Format::ImageFolder | Format::Webdataset => None,
+            Format::Npz | Format::ImageFolder | Format::Webdataset | Format::Parquet => None,
         };
         let is_there = |path: &PathBuf| match self.format {
             Format::ImageFolder => path.is_dir(),

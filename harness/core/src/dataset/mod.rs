@@ -11,6 +11,8 @@ mod images;
 mod labelled;
 mod manifest;
 mod membership;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod registry;
 mod split;
 mod training_set;

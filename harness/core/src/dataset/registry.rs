@@ -23,6 +23,8 @@ pub enum Readiness {
     Ready,
     /// Files that the user has to bring, by name.
     Missing(Vec<String>),
+    /// The program was built without this cargo feature, which reads them.
+    NotBuilt(&'static str),
 }
 
 /// The datasets in `datasets_dir` (`benchmarks/datasets`), by name. `data_dir` is the folder
@@ -79,6 +81,9 @@ impl Entry {
 
 impl Manifest {
     fn readiness(&self, folder: &Path, data_dir: Option<&Path>) -> Readiness {
+        if let Some(feature) = self.images.format.missing_feature() {
+            return Readiness::NotBuilt(feature);
+        }
         let lists = self.membership.as_ref();
         let lists = lists.map(|file| file.array(membership::TRAIN));
         let files = [Some(&self.images), self.labels.as_ref(), lists.as_ref()];

@@ -267,7 +267,7 @@ fn a_wrong_manifest_is_refused_with_its_place() {
         (
             "count: 3",
             "count: 3\nskip_bad: true",
-            "skip_bad: expected false but for image-folder and webdataset",
+            "skip_bad: expected false but for image-folder, webdataset and parquet",
         ),
         (
             "file: images.gz, format: idx",
@@ -310,6 +310,27 @@ fn every_published_dataset_is_listed_with_what_it_lacks() {
     assert_eq!(
         readiness("mnist"),
         Readiness::Missing(missing.map(String::from).to_vec())
+    );
+}
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn a_format_that_is_not_built_says_how_to_build_it() {
+    let manifest: String = manifest()
+        .replace("images.gz, format: idx", "train.parquet, format: parquet")
+        .split_inclusive('\n')
+        .filter(|line| !line.starts_with("labels:"))
+        .collect();
+    let bench = Bench::new(&manifest);
+    let entry = find(&bench.datasets(), "tiny", None).unwrap();
+    assert_eq!(entry.readiness, Readiness::NotBuilt("parquet"));
+    let error = Dataset::load(&bench.folder(), None)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "dataset \"tiny\": train.parquet is in the format parquet, which this program was built \
+         without: build it with cargo build --release --features parquet"
     );
 }
 

@@ -11,6 +11,8 @@ pub(crate) mod npy;
 mod read;
 pub(crate) mod unpack;
 
+#[cfg(feature = "parquet")]
+pub(crate) use collect::Collector;
 pub(crate) use decode::shape_of;
 pub use error::{Error, Unusable};
 pub use npy::Layout;
