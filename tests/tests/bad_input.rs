@@ -162,7 +162,7 @@ fn bad_splits_and_datasets() {
     );
     refuses(
         "cifar-10",
-        &["mine.yaml:3:", "cifar-10", "whose reader is not there yet"],
+        &["mine.yaml:3:", "cifar-10", "needs cifar-10-binary.tar.gz"],
     );
 }
 
