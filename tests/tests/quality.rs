@@ -123,14 +123,13 @@ fn a_folder_of_pictures_is_scored_like_the_cell_that_made_them() {
     for (i, image) in images(&made, &record).chunks(28 * 28).enumerate() {
         write_png(&folder.join(format!("{i:04}.png")), image);
     }
-    let score = |images: &Path, more: &[&str]| {
+    let score_over = |split: &str, images: &Path, more: &[&str]| {
         let mut command = place.command("score", images, "out");
-        command.args(["--dataset", "fashion-mnist-10k"]);
-        command
-            .args(["--split", "members=32,holdout=64,aux=32"])
-            .args(more);
-        run(&mut command)
+        command.args(["--dataset", "fashion-mnist-10k", "--split", split]);
+        run(command.args(more))
     };
+    let split = "members=32,holdout=64,aux=32";
+    let score = |images: &Path, more: &[&str]| score_over(split, images, more);
     score(&folder, &[]).code(0);
     let scored = place.results("out", "score/pictures");
     let mut expected = figures(&made, "random");
@@ -174,7 +173,7 @@ fn a_folder_of_pictures_is_scored_like_the_cell_that_made_them() {
     score(&place.path("nowhere"), &[])
         .code(2)
         .says(&["nowhere"]);
-    score(&folder, &["--split", "people=3"])
+    score_over("people=3", &folder, &[])
         .code(2)
         .says(&["people"]);
     score(&folder, &["--embedder", "squeezenet"])
