@@ -117,6 +117,11 @@ fn bad_suites() {
             "near_l2: expected a distance in 0..=1, got 7",
         ],
     );
+    // A network that has to be exported first: now, and not when the cells are done.
+    it.refuses_suite(
+        "models: [ memorizer ]\nattacks: [ random ]\nquality: { embedder: dinov2-vitl14 }",
+        &["mine.yaml:7:", "dinov2", "export it", "--data DIR"],
+    );
     // All of a suite is told at once.
     it.refuses_suite(
         "models: [ memoriser ]\nattacks: [ randon ]",

@@ -6,7 +6,6 @@ use anyhow::anyhow;
 use eidetic_harness::board::{Board, Cells};
 use eidetic_harness::cell::Extracted;
 use eidetic_harness::dataset::{self, Dataset};
-use eidetic_harness::embed;
 use eidetic_harness::files::sha256_hex;
 use eidetic_harness::pictures::{self, Pictures};
 use eidetic_harness::plan::{Embedder, images_plan};
@@ -89,16 +88,13 @@ fn embedder(args: &ScoreArgs, setup: &Setup<'_>) -> Result<Option<Embedder>, Fai
     if args.embedder == NONE {
         return Ok(None);
     }
-    let folder = setup.benchmarks.join("embedders");
-    let found = embed::find(&folder, &args.embedder, setup.global.data.as_deref());
+    let data_dir = setup.global.data.as_deref();
+    let found = Embedder::find(&setup.benchmarks, &args.embedder, data_dir);
     let found = found.map_err(Failure::bad_input)?;
     setup.library().map_err(|error| {
         Failure::bad_input(error).hint("--embedder none scores without measuring quality")
     })?;
-    Ok(Some(Embedder {
-        name: args.embedder.clone(),
-        folder: found.folder,
-    }))
+    Ok(Some(found))
 }
 
 /// `out/samples.tar.gz` is `samples`.

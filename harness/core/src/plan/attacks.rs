@@ -6,7 +6,6 @@ use eidetic_sdk::{Access, Goal};
 use super::cells::Embedder;
 use super::sources::{Sources, plugin_spec};
 use crate::cell::{AttackSpec, PluginSpec, access_name, goal_name};
-use crate::embed;
 use crate::plugin::{KindName, Plugin, Registry};
 use crate::suite::{AttackEntry, Options, Quality, SamplesFrom, Suite};
 use crate::yaml::LocatedError;
@@ -70,17 +69,12 @@ pub(super) fn quality(
     sources: &Sources<'_>,
 ) -> Result<(Embedder, Attack), LocatedError> {
     let wrong = |keys: &[&str], message: String| suite.problem(entry.at, keys, message);
-    let folder = sources.benchmarks.join("embedders");
-    let found = embed::find(&folder, &entry.embedder, sources.data_dir);
-    let found = found.map_err(|error| wrong(&["embedder"], error.to_string()))?;
+    let embedder = Embedder::find(sources.benchmarks, &entry.embedder, sources.data_dir);
+    let embedder = embedder.map_err(|error| wrong(&["embedder"], error.to_string()))?;
     (sources.runtime)().map_err(|message| wrong(&[], message))?;
     let plugin = sources.registry.get(KindName::Attack, PLAIN_SAMPLES);
     let plugin = plugin.map_err(|error| wrong(&[], error.to_string()))?;
     let options = Options::default().with("samples", &entry.samples.into());
     let spec = plugin_spec(suite, entry.at, plugin, &options)?;
-    let embedder = Embedder {
-        name: entry.embedder.clone(),
-        folder: found.folder,
-    };
     Ok((embedder, Attack::new("quality", plugin, spec)))
 }

@@ -1,9 +1,10 @@
 //! The cells of a suite, in the suite's order.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::trainings::PlannedTraining;
 use crate::cell::CellSpec;
+use crate::embed::{self, CheckedNetwork};
 use crate::suite::Trend;
 
 /// One cell that a suite asks for, or that is the twin of one.
@@ -34,6 +35,26 @@ pub struct Embedder {
     pub name: String,
     /// Its folder.
     pub folder: PathBuf,
+}
+
+impl Embedder {
+    /// The embedder of that name in the folder of benchmarks, its network there and checked, so that
+    /// no run ends at what was missing from the start.
+    ///
+    /// # Errors
+    /// As [`embed::find`] and [`CheckedNetwork::open`].
+    pub fn find(
+        benchmarks: &Path,
+        name: &str,
+        data_dir: Option<&Path>,
+    ) -> Result<Self, embed::Error> {
+        let found = embed::find(&benchmarks.join("embedders"), name, data_dir)?;
+        CheckedNetwork::open(&found.manifest, &found.folder, data_dir)?;
+        Ok(Self {
+            name: name.to_owned(),
+            folder: found.folder,
+        })
+    }
 }
 
 /// Every cell of a suite.
