@@ -95,6 +95,14 @@ pub fn remove_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// The folder of that name in `parent`, where it holds `file`; a name with more than itself in it, such
+/// as `../x`, names none.
+pub fn folder_with(parent: &Path, name: &str, file: &str) -> Option<PathBuf> {
+    let plain = Path::new(name).file_name().is_some_and(|own| own == name);
+    let folder = parent.join(name);
+    (plain && folder.join(file).is_file()).then_some(folder)
+}
+
 /// The folders in `parent` that hold a file of that name, sorted.
 pub fn folders_with(parent: &Path, file: &str) -> io::Result<Vec<PathBuf>> {
     let mut folders = Vec::new();

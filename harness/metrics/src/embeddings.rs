@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::Error;
 use crate::neighbours::checked_excluded;
+use crate::rows::check_rows;
 use crate::search::{BOX_COLUMNS, Best, Cloud, Metric, Packed, Search};
 
 /// Queries of which the coordinates are held at a time.
@@ -23,27 +24,7 @@ impl<'a> Embeddings<'a> {
     /// `dim` is 0, the values are no whole number of rows or more than `u32::MAX` of them, one is
     /// not finite, or a row is all zeros, which has no direction.
     pub fn new(values: &'a [f32], dim: usize) -> Result<Self, Error> {
-        if dim == 0 {
-            return Err(Error::ZeroDim);
-        }
-        if !values.len().is_multiple_of(dim) {
-            let (expected, got) = (values.len().next_multiple_of(dim), values.len());
-            let what = "values of whole embeddings";
-            return Err(Error::Length {
-                what,
-                expected,
-                got,
-            });
-        }
-        let images = values.len() / dim;
-        if u32::try_from(images).is_err() {
-            return Err(Error::TooManyImages { images });
-        }
-        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-            let got = f64::from(values[index]);
-            let what = "embeddings";
-            return Err(Error::NotFinite { what, index, got });
-        }
+        check_rows(values, dim, "values of whole embeddings", "embeddings")?;
         if values
             .chunks_exact(dim)
             .any(|row| row.iter().all(|&value| value == 0.0))

@@ -69,6 +69,7 @@ mod neighbours;
 mod paired;
 mod quality;
 mod roc;
+mod rows;
 mod search;
 mod significance;
 mod sketch;

@@ -6,13 +6,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::cell::{Quality, Record, RecordError, Times};
+use crate::cell::{QUALITY_ENDING, Quality, Record, RecordError, Times};
 use crate::plan::Plan;
 
 /// Ending of the side file with a cell's times.
 pub(super) const TIMES: &str = ".time.json";
-/// Ending of the side file with the quality of a cell's images.
-pub(super) const QUALITY: &str = ".quality.json";
 const RECORD: &str = ".json";
 
 /// What a results folder holds of a plan.
@@ -60,7 +58,7 @@ impl Cells {
         for path in list(&cells_folder(folder))? {
             let name = file_name(&path);
             let times = name.strip_suffix(TIMES);
-            let quality = name.strip_suffix(QUALITY);
+            let quality = name.strip_suffix(QUALITY_ENDING);
             let Some(id) = times.or(quality).or_else(|| name.strip_suffix(RECORD)) else {
                 continue;
             };

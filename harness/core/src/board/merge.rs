@@ -6,15 +6,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::cells::{CellProblem, QUALITY, TIMES, cells_folder, file_name, is_id, list};
+use super::cells::{CellProblem, TIMES, cells_folder, file_name, is_id, list};
 use super::cells::{read_quality, read_record, read_times};
-use crate::cell::FINDINGS_ENDING;
+use crate::cell::{FINDINGS_ENDING, QUALITY_ENDING};
 use crate::files::{sha256_file, sha256_hex, write_atomic};
 use crate::plan::Plan;
 
 const RECORD: &str = ".json";
 /// Files beside a record that go with it and its findings.
-const COMPANIONS: [&str; 4] = [".similarity.csv", ".png", QUALITY, TIMES];
+const COMPANIONS: [&str; 4] = [".similarity.csv", ".png", QUALITY_ENDING, TIMES];
 
 /// What a merge did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub fn merge(plan: &Plan, into: &Path, dirs: &[PathBuf]) -> io::Result<MergeRepo
             .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", dir.display())))?;
         for path in list(&cells_folder(dir))? {
             let name = file_name(&path);
-            if !name.ends_with(RECORD) || name.ends_with(QUALITY) || name.ends_with(TIMES) {
+            if !name.ends_with(RECORD) || name.ends_with(QUALITY_ENDING) || name.ends_with(TIMES) {
                 continue;
             }
             match offer(&path, &name[..name.len() - RECORD.len()], &planned) {
@@ -134,7 +134,7 @@ fn offer(path: &Path, id: &str, planned: &HashSet<&str>) -> Result<(String, Offe
         if ending == TIMES {
             read_times(&from).map_err(|reason| problem(&from, reason))?;
         }
-        if ending == QUALITY {
+        if ending == QUALITY_ENDING {
             read_quality(&from, id).map_err(|reason| problem(&from, reason))?;
         }
         companions.push((name, Checked::new(from)?));

@@ -168,7 +168,7 @@ fn a_file_that_cannot_be_trusted_is_left_out() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), cells.records.values().cloned());
     let (id, quality) = cells.qualities.iter().next().unwrap();
-    let path = dir.path().join(format!("cells/{id}.{QUALITY_ENDING}"));
+    let path = dir.path().join(format!("cells/{id}{QUALITY_ENDING}"));
     quality.clone().write(&path).unwrap();
     let read = Cells::read(&plan, dir.path()).unwrap();
     assert_eq!(read.qualities[id].utility().unwrap().value, Some(0.25));

@@ -36,8 +36,8 @@ pub struct Quality {
     pub checksum: String,
 }
 
-/// Ending of the file beside a cell's record.
-pub const QUALITY_ENDING: &str = "quality.json";
+/// Ending of the file beside a cell's record, after the cell's id.
+pub const QUALITY_ENDING: &str = ".quality.json";
 
 impl Quality {
     /// The version of the format that this build writes.

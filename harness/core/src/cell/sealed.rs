@@ -31,7 +31,7 @@ pub enum RecordError {
 }
 
 /// What is kept in such a file.
-pub(super) trait Sealed: Serialize + DeserializeOwned + Clone {
+pub(super) trait Sealed: Serialize + DeserializeOwned {
     /// The format that this build reads and writes.
     const FORMAT: u32;
     /// What a file of it is called where it is none.
@@ -40,13 +40,14 @@ pub(super) trait Sealed: Serialize + DeserializeOwned + Clone {
     /// The format that it has.
     fn format(&self) -> u32;
 
-    /// SHA-256 of all the rest of the file.
+    /// SHA-256 of the file with an empty checksum.
     fn checksum(&mut self) -> &mut String;
 }
 
 /// Writes it atomically, with its checksum.
 pub(super) fn write<T: Sealed>(value: &mut T, path: &Path) -> io::Result<()> {
-    *value.checksum() = checksum_of(value);
+    value.checksum().clear();
+    *value.checksum() = digest(value);
     let json = serde_json::to_vec_pretty(value).map_err(io::Error::other)?;
     write_atomic(path, &[&json[..], b"\n"].concat())
 }
@@ -70,16 +71,17 @@ pub(super) fn read<T: Sealed>(
         let (expected, got) = (T::FORMAT, value.format());
         return Err(damaged(format!("expected format {expected}, got {got}")));
     }
-    if checksum_of(&value) != *value.checksum() {
+    let expected = std::mem::take(value.checksum());
+    if digest(&value) != expected {
         return Err(damaged("its checksum does not fit its content".into()));
     }
+    *value.checksum() = expected;
     own(&value).map_err(damaged)?;
     Ok(value)
 }
 
-fn checksum_of<T: Sealed>(value: &T) -> String {
-    let mut bare = value.clone();
-    bare.checksum().clear();
+/// Of a value without its checksum.
+fn digest(value: &impl Serialize) -> String {
     // No map in these has other than string keys, so that this cannot fail.
-    sha256_hex(&serde_json::to_vec(&bare).expect("a record is always JSON"))
+    sha256_hex(&serde_json::to_vec(value).expect("a record is always JSON"))
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Layout, SplitConfig, cifar, membership};
-use crate::yaml::{self, Document};
+use crate::yaml::{Misfit, expect, expect_name_of, from_checked_file};
 
 /// The version of the manifest's format.
 const VERSION: u32 = 1;
@@ -177,17 +177,9 @@ impl Manifest {
     /// [`Error::Manifest`] with line, column and key.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(Self::FILE);
-        let manifest: Self = yaml::from_file(&path)?;
-        match manifest.check(folder) {
-            Ok(()) => Ok(manifest),
-            Err(Misfit { key, message }) => {
-                let document = Document::read(&path)?;
-                let keys: Vec<&str> = key.split('.').collect();
-                Err(document
-                    .problem_under(document.root().id(), &keys, message)
-                    .into())
-            }
-        }
+        Ok(from_checked_file(&path, |manifest: &Self| {
+            manifest.check(folder)
+        })?)
     }
 
     /// Pixels of one image.
@@ -197,14 +189,7 @@ impl Manifest {
 
     fn check(&self, folder: &Path) -> Result<(), Misfit> {
         expect(self.version == VERSION, "version", "1", &self.version)?;
-        let folder_name = folder
-            .canonicalize()
-            .ok()
-            .and_then(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()));
-        if let Some(folder_name) = folder_name {
-            let expected = format!("the folder's name, {folder_name:?}");
-            expect(self.name == folder_name, "name", &expected, &self.name)?;
-        }
+        expect_name_of(folder, &self.name)?;
         expect(self.count > 0, "count", "at least 1", &self.count)?;
         let dim = self
             .shape
@@ -298,22 +283,6 @@ impl Manifest {
             &labels.layout,
         )
     }
-}
-
-/// A value that does not fit, under a dotted key.
-struct Misfit {
-    key: String,
-    message: String,
-}
-
-fn expect(good: bool, key: &str, expected: &str, got: &dyn fmt::Debug) -> Result<(), Misfit> {
-    if good {
-        return Ok(());
-    }
-    Err(Misfit {
-        key: key.to_owned(),
-        message: format!("expected {expected}, got {got:?}"),
-    })
 }
 
 impl DataFile {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Error, Manifest, membership};
-use crate::files::folders_with;
+use crate::files::{folder_with, folders_with};
 
 /// A dataset that has a manifest, read or not.
 #[derive(Debug, Clone)]
@@ -50,9 +50,7 @@ pub fn datasets_in(datasets_dir: &Path, data_dir: Option<&Path>) -> Result<Vec<E
 /// # Errors
 /// [`Error::Unknown`] with the nearest name; [`Error::Manifest`] where its own manifest is wrong.
 pub fn find(datasets_dir: &Path, id: &str, data_dir: Option<&Path>) -> Result<Entry, Error> {
-    let plain = Path::new(id).file_name().is_some_and(|name| name == id);
-    let folder = datasets_dir.join(id);
-    if plain && folder.join(Manifest::FILE).is_file() {
+    if let Some(folder) = folder_with(datasets_dir, id, Manifest::FILE) {
         return Entry::read(folder, data_dir);
     }
     let names: Vec<String> = datasets_in(datasets_dir, data_dir)?

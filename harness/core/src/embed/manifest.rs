@@ -8,7 +8,10 @@ use eidetic_sdk::conformance::valid_id;
 use serde::{Deserialize, Serialize};
 
 use super::resize::Filter;
-use crate::yaml::{self, Document, LocatedError};
+use crate::yaml::{LocatedError, Misfit, expect, expect_name_of, from_checked_file};
+
+/// The embedder on whose features alone a Frechet distance is called FID.
+pub(crate) const INCEPTION: &str = "inception-v3-pool3";
 
 /// The version of the manifest's format.
 const VERSION: u32 = 1;
@@ -105,25 +108,6 @@ pub enum Normalisation {
     L2,
 }
 
-/// A value that does not fit, under a dotted key.
-struct Misfit {
-    key: &'static str,
-    message: String,
-}
-
-fn expect(
-    good: bool,
-    key: &'static str,
-    expected: &str,
-    got: &dyn fmt::Debug,
-) -> Result<(), Misfit> {
-    if good {
-        return Ok(());
-    }
-    let message = format!("expected {expected}, got {got:?}");
-    Err(Misfit { key, message })
-}
-
 impl Manifest {
     /// The name of a manifest in its folder.
     pub const FILE: &'static str = "embedder.yaml";
@@ -134,21 +118,13 @@ impl Manifest {
     /// The first fault, with file, line, column and key.
     pub fn read(folder: &Path) -> Result<Self, LocatedError> {
         let path = folder.join(Self::FILE);
-        let manifest: Self = yaml::from_file(&path)?;
-        match manifest.check(folder) {
-            Ok(()) => Ok(manifest),
-            Err(Misfit { key, message }) => {
-                let document = Document::read(&path)?;
-                let keys: Vec<&str> = key.split('.').collect();
-                Err(document.problem_under(document.root().id(), &keys, message))
-            }
-        }
+        from_checked_file(&path, |manifest: &Self| manifest.check(folder))
     }
 
     /// The name of the Frechet distance of these features: FID for Inception's alone.
     pub fn distance_name(&self) -> String {
         match self.name.as_str() {
-            "inception-v3-pool3" => "FID".to_owned(),
+            INCEPTION => "FID".to_owned(),
             name => format!("FD-{name}"),
         }
     }
@@ -170,14 +146,7 @@ impl Manifest {
         expect(self.version == VERSION, "version", "1", &self.version)?;
         let named = "a name of a-z, 0-9 and `-`";
         expect(valid_id(&self.name), "name", named, &self.name)?;
-        let folder_name = folder
-            .canonicalize()
-            .ok()
-            .and_then(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()));
-        if let Some(folder_name) = folder_name {
-            let expected = format!("the folder's name, {folder_name:?}");
-            expect(self.name == folder_name, "name", &expected, &self.name)?;
-        }
+        expect_name_of(folder, &self.name)?;
         self.network.check()?;
         self.preprocessing.check()
     }

@@ -21,6 +21,7 @@ mod resize_tests;
 pub use embedder::Embedder;
 pub use error::Error;
 pub use features::FeatureTable;
+pub(crate) use manifest::INCEPTION;
 pub use manifest::{Channels, Manifest, Network, Normalisation, Preprocessing};
 pub use network::CheckedNetwork;
 pub use registry::{Entry, Readiness, embedders_in, find};

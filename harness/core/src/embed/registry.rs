@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::manifest::Manifest;
-use crate::files::folders_with;
+use crate::files::{folder_with, folders_with};
 
 /// An embedder that has a manifest.
 #[derive(Debug, Clone)]
@@ -49,9 +49,7 @@ pub fn embedders_in(embedders_dir: &Path, data_dir: Option<&Path>) -> Result<Vec
 /// # Errors
 /// [`Error::Unknown`] with the nearest name; [`Error::Manifest`] where its own manifest is wrong.
 pub fn find(embedders_dir: &Path, name: &str, data_dir: Option<&Path>) -> Result<Entry, Error> {
-    let plain = Path::new(name).file_name().is_some_and(|file| file == name);
-    let folder = embedders_dir.join(name);
-    if plain && folder.join(Manifest::FILE).is_file() {
+    if let Some(folder) = folder_with(embedders_dir, name, Manifest::FILE) {
         return Entry::read(folder, data_dir);
     }
     let names: Vec<String> = embedders_in(embedders_dir, data_dir)?

@@ -45,11 +45,6 @@ impl Data {
         Ok(data)
     }
 
-    /// Of equal keys, dataset and split are equal.
-    pub(super) fn key(&self, spec: &CellSpec) -> String {
-        split_key(&spec.dataset)
-    }
-
     pub(super) fn of(&self, spec: &CellSpec) -> (&Dataset, &Split) {
         (
             &self.datasets[&spec.dataset.id],
@@ -58,7 +53,8 @@ impl Data {
     }
 }
 
-fn split_key(spec: &crate::cell::DatasetSpec) -> String {
+/// Of equal keys, dataset and split are equal.
+pub(super) fn split_key(spec: &crate::cell::DatasetSpec) -> String {
     format!("{} {:?}", spec.id, spec.split)
 }
 

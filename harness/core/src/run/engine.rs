@@ -13,7 +13,7 @@ use super::error::{Error, at};
 use super::job::{Environment, Job, Outcome};
 use super::lock::lock;
 use super::process::{self, End, Ended, describe};
-use super::quality;
+use super::quality::examine;
 use crate::cell::{CellSpec, Emitted, FINDINGS_ENDING, Record, RecordError, Spent, Status, Times};
 use crate::files::{remove_folder, remove_temporary, write_atomic};
 use crate::plan::{Plan, PlannedCell};
@@ -110,7 +110,16 @@ impl Engine<'_> {
         // What is left there belongs to cells that were dropped.
         let _ = remove_folder(&self.folder.join(".work"));
         result?;
-        summary.interrupted |= !quality::examine(self, &data, &cells, cancel, events)?;
+        let mut go_on = |spec: &CellSpec, done, of| {
+            if cancel.load(Ordering::SeqCst) {
+                return false;
+            }
+            events(Event::Examining(spec, done, of));
+            true
+        };
+        let (plan, environment) = (self.plan, self.environment);
+        let through = examine(plan, environment, self.jobs, &data, &cells, &mut go_on)?;
+        summary.interrupted |= !through;
         Ok(summary)
     }
 

@@ -7,7 +7,7 @@ use super::assess::{Assessor, Data};
 use super::error::{Error, at};
 use super::job::Environment;
 use super::lock::lock;
-use super::quality::Examiner;
+use super::quality::examine;
 use crate::cell::{Extracted, Findings, Record, Status};
 use crate::files::remove_temporary;
 use crate::plan::Plan;
@@ -45,12 +45,7 @@ pub fn score_images(
         assessor.keep(&mut record, &findings)?;
         let path = cells.join(format!("{}.json", record.id));
         record.write(&path).map_err(at("cannot write", &path))?;
-        if let Some(embedder) = &plan.embedder {
-            let mut examiner = Examiner::open(embedder, environment, jobs, &data, &cells)?;
-            if !examiner.is_current(&record)? {
-                examiner.examine(&record)?;
-            }
-        }
     }
+    examine(plan, environment, jobs, &data, &cells, &mut |_, _, _| true)?;
     Ok(())
 }

@@ -3,35 +3,36 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use eidetic_runtime::Runtime;
 
-use super::assess::Data;
-use super::engine::{Engine, Event};
+use super::assess::{Data, split_key};
 use super::error::{Error, at};
 use super::job::Environment;
-use crate::cell::{FINDINGS_ENDING, Findings, QUALITY_ENDING, Quality, Record, RecordError};
+use crate::cell::{
+    CellSpec, FINDINGS_ENDING, Findings, QUALITY_ENDING, Quality, Record, RecordError,
+};
 use crate::embed::{self, Embedder, FeatureTable};
 use crate::files::sha256_hex;
-use crate::plan;
+use crate::plan::{self, Plan};
 use crate::score::{QualityOf, quality_id, quality_metrics, quality_protocol};
 
-/// Measures the quality of the images that stand for a model under a mitigation in the plan of
-/// `engine`, where it is not there. Whether it came to the end.
+/// Measures the quality of the images that stand for a model under a mitigation in `plan`, where it is
+/// not there. `go_on` is asked before each, with how many are done and are to be; whether it came to
+/// the end.
 pub(super) fn examine(
-    engine: &Engine<'_>,
+    plan: &Plan,
+    environment: &Environment,
+    jobs: usize,
     data: &Data,
     cells: &Path,
-    cancel: &AtomicBool,
-    events: &(dyn Fn(Event<'_>) + Sync),
+    go_on: &mut dyn FnMut(&CellSpec, usize, usize) -> bool,
 ) -> Result<bool, Error> {
-    let Some(embedder) = &engine.plan.embedder else {
+    let Some(embedder) = &plan.embedder else {
         return Ok(true);
     };
-    let (environment, jobs) = (engine.environment, engine.jobs);
     let mut examiner = Examiner::open(embedder, environment, jobs, data, cells)?;
-    let ids: BTreeSet<&String> = engine.plan.cells.iter().flat_map(|c| &c.quality).collect();
+    let ids: BTreeSet<&String> = plan.cells.iter().flat_map(|cell| &cell.quality).collect();
     let mut open = Vec::new();
     for id in ids {
         // What did not run, or cannot, has no images.
@@ -44,17 +45,16 @@ pub(super) fn examine(
         }
     }
     for (done, record) in open.iter().enumerate() {
-        if cancel.load(Ordering::SeqCst) {
+        if !go_on(&record.spec, done, open.len()) {
             return Ok(false);
         }
-        events(Event::Examining(&record.spec, done, open.len()));
         examiner.examine(record)?;
     }
     Ok(true)
 }
 
 /// Examines cells with one embedder.
-pub(super) struct Examiner<'a> {
+struct Examiner<'a> {
     name: &'a str,
     embedder: Embedder,
     data: &'a Data,
@@ -64,7 +64,7 @@ pub(super) struct Examiner<'a> {
 }
 
 impl<'a> Examiner<'a> {
-    pub(super) fn open(
+    fn open(
         embedder: &'a plan::Embedder,
         environment: &Environment,
         jobs: usize,
@@ -85,7 +85,7 @@ impl<'a> Examiner<'a> {
 
     /// Whether the quality of a cell's images is there, of the same findings, reference and
     /// protocol. A file that cannot be trusted is not there.
-    pub(super) fn is_current(&self, record: &Record) -> Result<bool, Error> {
+    fn is_current(&self, record: &Record) -> Result<bool, Error> {
         let path = self.path(record);
         match Quality::read(&path, &record.id) {
             Ok(quality) => Ok(quality.id == self.id(record)),
@@ -98,7 +98,7 @@ impl<'a> Examiner<'a> {
     }
 
     /// Examines the images of an extraction cell, and writes what comes out beside its record.
-    pub(super) fn examine(&mut self, record: &Record) -> Result<(), Error> {
+    fn examine(&mut self, record: &Record) -> Result<(), Error> {
         let from = self.cells.join(format!("{}.{FINDINGS_ENDING}", record.id));
         let findings = Findings::read(&from, &record.findings_sha256);
         let findings = findings.map_err(at("cannot read", &from))?;
@@ -108,7 +108,7 @@ impl<'a> Examiner<'a> {
         let (dataset, split) = self.data.of(&record.spec);
         let generated = self.embedder.features(&found.images, dataset.shape)?;
         let (id, path) = (self.id(record), self.path(record));
-        let [holdout, members] = match self.splits.entry(self.data.key(&record.spec)) {
+        let [holdout, members] = match self.splits.entry(split_key(&record.spec.dataset)) {
             Entry::Occupied(there) => there.into_mut(),
             Entry::Vacant(free) => {
                 let embedder = &self.embedder;
@@ -151,6 +151,6 @@ impl<'a> Examiner<'a> {
     }
 
     fn path(&self, record: &Record) -> PathBuf {
-        self.cells.join(format!("{}.{QUALITY_ENDING}", record.id))
+        self.cells.join(format!("{}{QUALITY_ENDING}", record.id))
     }
 }

@@ -23,15 +23,15 @@ use eidetic_metrics::{
 use super::Error;
 use super::figure::{Figure, Side, bootstrapped, metric, uncontrolled, wilson, with_interval};
 use crate::cell::Metric;
-use crate::embed::FeatureTable;
+use crate::embed::{FeatureTable, INCEPTION};
 use crate::files::sha256_hex;
 
 /// Goes up whenever the value of a figure changes.
 const REVISION: u32 = 1;
 /// Above the higher an image is a copy by SSCD, above the lower it may be one.
 const SIMILARITY_LEVELS: [f64; 2] = [0.5, 0.75];
-/// The embedder on which alone a Frechet distance is called FID.
-const INCEPTION: &str = "inception-v3-pool3";
+/// Seed of the bootstraps of these figures.
+const SEED: u64 = 1;
 
 /// The features of three sets of images.
 pub struct QualityOf<'a> {
@@ -56,8 +56,8 @@ pub fn quality_id(embedder_id: &str, findings_sha256: &str, reference: &str) -> 
     sha256_hex(text.as_bytes())[..32].to_owned()
 }
 
-/// The name of the utility, and every figure, sorted by name, none with a control. The same features
-/// give the same figures, ends of intervals included, whatever cell they are of.
+/// The name of the utility, and every figure, sorted by name; similarities alone have a control. The
+/// same features give the same figures, ends of intervals included, whatever cell they are of.
 ///
 /// # Errors
 /// [`Error::Metric`] where the three differ in dimension.
@@ -74,12 +74,7 @@ pub fn quality_metrics(embedder: &str, of: &QualityOf<'_>) -> Result<(String, Ve
     let distance = frechet(&Moments::of(generated), &Moments::of(holdout))?;
     let fd = if embedder == INCEPTION { "fid" } else { "fd" };
     push(fd, n, bare(distance));
-    let balls = prdc(
-        generated,
-        holdout,
-        PRDC_NEIGHBOURS,
-        &Bootstrap::new(u64::from(REVISION)),
-    )?;
+    let balls = prdc(generated, holdout, PRDC_NEIGHBOURS, &Bootstrap::new(SEED))?;
     let share = |part: fn(&Prdc) -> Proportion| wilson(balls.as_ref().map(part));
     push("precision", n, share(|of| of.precision));
     push("recall", holdout.len(), share(|of| of.recall));
@@ -127,7 +122,7 @@ fn similarity(embedder: &str, of: &QualityOf<'_>) -> Result<Vec<Metric>, Error> 
             Ok(cosines) => cosines,
             Err(reason) => return Ok(Err(reason.clone())),
         };
-        let bootstrap = Bootstrap::new(u64::from(REVISION));
+        let bootstrap = Bootstrap::new(SEED);
         Ok(bootstrapped(percentile(cosines, 95.0)?, || {
             bootstrap.percentile(cosines, 95.0)
         })?)

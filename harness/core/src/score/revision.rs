@@ -44,6 +44,6 @@ pub fn scores_id(findings_id: &str, findings_sha256: &str) -> String {
     sha256_hex(text.as_bytes())[..32].to_owned()
 }
 
-/// Seed of every bootstrap: the same findings have the same intervals, whatever cell they are of and
+/// Seed of every bootstrap of scores: the same findings have the same intervals, whatever cell they are of and
 /// in whatever order they come.
 pub(super) const BOOTSTRAP_SEED: u64 = 0;

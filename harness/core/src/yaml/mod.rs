@@ -5,6 +5,7 @@
 //! a node is found, when an error needs it, by parsing again and failing on purpose at that number.
 //! One parser, no second opinion on what a file says, and no cost where there is no error.
 
+mod checked;
 mod decode;
 mod document;
 mod error;
@@ -12,6 +13,7 @@ mod node;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use checked::{Misfit, expect, expect_name_of, from_checked_file};
 pub use decode::{from_file, from_str};
 pub use document::Document;
 pub use error::LocatedError;

@@ -1,6 +1,7 @@
 //! Features of images, borrowed.
 
 use crate::Error;
+use crate::rows::check_rows;
 
 /// What an embedder makes of a set of images: one row of `dim` floats each. Unlike
 /// [`Embeddings`](crate::Embeddings), which are compared by direction, a row may be all zeros.
@@ -17,27 +18,7 @@ impl<'a> Features<'a> {
     /// `dim` is 0, the values are no whole number of rows or more than `u32::MAX` of them, or one
     /// is not finite.
     pub fn new(values: &'a [f32], dim: usize) -> Result<Self, Error> {
-        if dim == 0 {
-            return Err(Error::ZeroDim);
-        }
-        if !values.len().is_multiple_of(dim) {
-            return Err(Error::Length {
-                what: "values of whole rows of features",
-                expected: values.len().next_multiple_of(dim),
-                got: values.len(),
-            });
-        }
-        let images = values.len() / dim;
-        if u32::try_from(images).is_err() {
-            return Err(Error::TooManyImages { images });
-        }
-        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-            return Err(Error::NotFinite {
-                what: "features",
-                index,
-                got: f64::from(values[index]),
-            });
-        }
+        check_rows(values, dim, "values of whole rows of features", "features")?;
         Ok(Self { values, dim })
     }
 
